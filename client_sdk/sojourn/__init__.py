@@ -1,0 +1,349 @@
+"""Sojourn: coordinates the live sessions of agents.
+
+    import sojourn
+
+    async with sojourn.Client("localhost:7431") as client:
+        session = await client.create_session(purpose="review", state={"phase": "start"})
+        await session.add_message("user", "Please review the change.")
+        async for event in session.watch(after=0):
+            print(event.revision, event.changes)
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import changes as changes
+    from . import client as client
+    from . import config as config
+    from . import enums as enums
+    from . import errors as errors
+    from . import invocation as invocation
+    from . import models as models
+    from . import session as session
+    from . import testing as testing
+    from . import write as write
+    from ._watching import SessionsWatch as SessionsWatch
+    from ._watching import SessionWatch as SessionWatch
+    from .changes import ArtifactAttached as ArtifactAttached
+    from .changes import Change as Change
+    from .changes import Custom as Custom
+    from .changes import Forked as Forked
+    from .changes import InfoUpdated as InfoUpdated
+    from .changes import InvocationFinished as InvocationFinished
+    from .changes import InvocationStarted as InvocationStarted
+    from .changes import LogAppended as LogAppended
+    from .changes import MessageAppended as MessageAppended
+    from .changes import RequestAdmitted as RequestAdmitted
+    from .changes import RequestFinished as RequestFinished
+    from .changes import RequestLost as RequestLost
+    from .changes import RequestProgressed as RequestProgressed
+    from .changes import RequestQueued as RequestQueued
+    from .changes import Restored as Restored
+    from .changes import ResultSet as ResultSet
+    from .changes import SessionCreated as SessionCreated
+    from .changes import StateDeleted as StateDeleted
+    from .changes import StateIncremented as StateIncremented
+    from .changes import StateSet as StateSet
+    from .changes import StatusChanged as StatusChanged
+    from .changes import StepFinished as StepFinished
+    from .changes import UnknownChange as UnknownChange
+    from .changes import Usage as Usage
+    from .client import Client as Client
+    from .config import TLS as TLS
+    from .config import Batching as Batching
+    from .config import Keepalive as Keepalive
+    from .config import RetryPolicy as RetryPolicy
+    from .config import Timeouts as Timeouts
+    from .config import Watching as Watching
+    from .enums import ChangeKind as ChangeKind
+    from .enums import Durability as Durability
+    from .enums import InvocationStatus as InvocationStatus
+    from .enums import LogLevel as LogLevel
+    from .enums import MessageRole as MessageRole
+    from .enums import RequestOutcome as RequestOutcome
+    from .enums import SessionStatus as SessionStatus
+    from .enums import StepStatus as StepStatus
+    from .enums import Tier as Tier
+    from .errors import AccessDeniedError as AccessDeniedError
+    from .errors import ClientAlreadyConnectedError as ClientAlreadyConnectedError
+    from .errors import ClientClosedError as ClientClosedError
+    from .errors import ClientNotConnectedError as ClientNotConnectedError
+    from .errors import ClientStateError as ClientStateError
+    from .errors import CursorInFutureError as CursorInFutureError
+    from .errors import CursorMalformedError as CursorMalformedError
+    from .errors import CursorTooOldError as CursorTooOldError
+    from .errors import DeadlineExceededError as DeadlineExceededError
+    from .errors import FencingTokenRejectedError as FencingTokenRejectedError
+    from .errors import HistoryRolledBackError as HistoryRolledBackError
+    from .errors import IdempotencyKeyReusedError as IdempotencyKeyReusedError
+    from .errors import IntegerOverflowError as IntegerOverflowError
+    from .errors import InvalidFieldError as InvalidFieldError
+    from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import LimitExceededError as LimitExceededError
+    from .errors import NotAnIntegerError as NotAnIntegerError
+    from .errors import OutcomeUnknownError as OutcomeUnknownError
+    from .errors import PageTokenInvalidError as PageTokenInvalidError
+    from .errors import PreconditionError as PreconditionError
+    from .errors import ProtocolError as ProtocolError
+    from .errors import ResourceExhaustedError as ResourceExhaustedError
+    from .errors import ResumeError as ResumeError
+    from .errors import RevisionConflictError as RevisionConflictError
+    from .errors import ServerDrainingError as ServerDrainingError
+    from .errors import ServerError as ServerError
+    from .errors import ServerUnreachableError as ServerUnreachableError
+    from .errors import SessionAlreadyExistsError as SessionAlreadyExistsError
+    from .errors import SessionDeletedError as SessionDeletedError
+    from .errors import SessionEndedError as SessionEndedError
+    from .errors import SessionNotFoundError as SessionNotFoundError
+    from .errors import SessionNotLoadedError as SessionNotLoadedError
+    from .errors import SessionReplacedError as SessionReplacedError
+    from .errors import SlowConsumerError as SlowConsumerError
+    from .errors import SojournError as SojournError
+    from .errors import StateLimitExceededError as StateLimitExceededError
+    from .errors import StatusConflictError as StatusConflictError
+    from .errors import StoreFullError as StoreFullError
+    from .errors import StoreUnavailableError as StoreUnavailableError
+    from .errors import TooLargeError as TooLargeError
+    from .errors import UnavailableError as UnavailableError
+    from .invocation import InvocationCall as InvocationCall
+    from .models import Counters as Counters
+    from .models import Event as Event
+    from .models import Invocation as Invocation
+    from .models import Message as Message
+    from .models import Session as Session
+    from .models import SessionDeleted as SessionDeleted
+    from .models import StepSummary as StepSummary
+    from .models import Storage as Storage
+    from .models import WriteResult as WriteResult
+    from .session import SessionHandle as SessionHandle
+    from .write import Write as Write
+
+_NAMES = {
+    "_watching": (
+        "SessionWatch",
+        "SessionsWatch",
+    ),
+    "changes": (
+        "ArtifactAttached",
+        "Change",
+        "Custom",
+        "Forked",
+        "InfoUpdated",
+        "InvocationFinished",
+        "InvocationStarted",
+        "LogAppended",
+        "MessageAppended",
+        "RequestAdmitted",
+        "RequestFinished",
+        "RequestLost",
+        "RequestProgressed",
+        "RequestQueued",
+        "Restored",
+        "ResultSet",
+        "SessionCreated",
+        "StateDeleted",
+        "StateIncremented",
+        "StateSet",
+        "StatusChanged",
+        "StepFinished",
+        "UnknownChange",
+        "Usage",
+    ),
+    "client": ("Client",),
+    "config": (
+        "Batching",
+        "Keepalive",
+        "RetryPolicy",
+        "TLS",
+        "Timeouts",
+        "Watching",
+    ),
+    "enums": (
+        "ChangeKind",
+        "Durability",
+        "InvocationStatus",
+        "LogLevel",
+        "MessageRole",
+        "RequestOutcome",
+        "SessionStatus",
+        "StepStatus",
+        "Tier",
+    ),
+    "errors": (
+        "AccessDeniedError",
+        "ClientAlreadyConnectedError",
+        "ClientClosedError",
+        "ClientNotConnectedError",
+        "ClientStateError",
+        "CursorInFutureError",
+        "CursorMalformedError",
+        "CursorTooOldError",
+        "DeadlineExceededError",
+        "FencingTokenRejectedError",
+        "HistoryRolledBackError",
+        "IdempotencyKeyReusedError",
+        "IntegerOverflowError",
+        "InvalidFieldError",
+        "InvalidRequestError",
+        "LimitExceededError",
+        "NotAnIntegerError",
+        "OutcomeUnknownError",
+        "PageTokenInvalidError",
+        "PreconditionError",
+        "ProtocolError",
+        "ResourceExhaustedError",
+        "ResumeError",
+        "RevisionConflictError",
+        "ServerDrainingError",
+        "ServerError",
+        "ServerUnreachableError",
+        "SessionAlreadyExistsError",
+        "SessionDeletedError",
+        "SessionEndedError",
+        "SessionNotFoundError",
+        "SessionNotLoadedError",
+        "SessionReplacedError",
+        "SlowConsumerError",
+        "SojournError",
+        "StateLimitExceededError",
+        "StatusConflictError",
+        "StoreFullError",
+        "StoreUnavailableError",
+        "TooLargeError",
+        "UnavailableError",
+    ),
+    "invocation": ("InvocationCall",),
+    "models": (
+        "Counters",
+        "Event",
+        "Invocation",
+        "Message",
+        "Session",
+        "SessionDeleted",
+        "StepSummary",
+        "Storage",
+        "WriteResult",
+    ),
+    "session": ("SessionHandle",),
+    "write": ("Write",),
+}
+_MODULES = ("changes", "client", "config", "enums", "errors", "invocation", "models", "session", "testing", "write")
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "TLS",
+    "AccessDeniedError",
+    "ArtifactAttached",
+    "Batching",
+    "Change",
+    "ChangeKind",
+    "Client",
+    "ClientAlreadyConnectedError",
+    "ClientClosedError",
+    "ClientNotConnectedError",
+    "ClientStateError",
+    "Counters",
+    "CursorInFutureError",
+    "CursorMalformedError",
+    "CursorTooOldError",
+    "Custom",
+    "DeadlineExceededError",
+    "Durability",
+    "Event",
+    "FencingTokenRejectedError",
+    "Forked",
+    "HistoryRolledBackError",
+    "IdempotencyKeyReusedError",
+    "InfoUpdated",
+    "IntegerOverflowError",
+    "InvalidFieldError",
+    "InvalidRequestError",
+    "Invocation",
+    "InvocationCall",
+    "InvocationFinished",
+    "InvocationStarted",
+    "InvocationStatus",
+    "Keepalive",
+    "LimitExceededError",
+    "LogAppended",
+    "LogLevel",
+    "Message",
+    "MessageAppended",
+    "MessageRole",
+    "NotAnIntegerError",
+    "OutcomeUnknownError",
+    "PageTokenInvalidError",
+    "PreconditionError",
+    "ProtocolError",
+    "RequestAdmitted",
+    "RequestFinished",
+    "RequestLost",
+    "RequestOutcome",
+    "RequestProgressed",
+    "RequestQueued",
+    "ResourceExhaustedError",
+    "Restored",
+    "ResultSet",
+    "ResumeError",
+    "RetryPolicy",
+    "RevisionConflictError",
+    "ServerDrainingError",
+    "ServerError",
+    "ServerUnreachableError",
+    "Session",
+    "SessionAlreadyExistsError",
+    "SessionCreated",
+    "SessionDeleted",
+    "SessionDeletedError",
+    "SessionEndedError",
+    "SessionHandle",
+    "SessionNotFoundError",
+    "SessionNotLoadedError",
+    "SessionReplacedError",
+    "SessionStatus",
+    "SessionWatch",
+    "SessionsWatch",
+    "SlowConsumerError",
+    "SojournError",
+    "StateDeleted",
+    "StateIncremented",
+    "StateLimitExceededError",
+    "StateSet",
+    "StatusChanged",
+    "StatusConflictError",
+    "StepFinished",
+    "StepStatus",
+    "StepSummary",
+    "Storage",
+    "StoreFullError",
+    "StoreUnavailableError",
+    "Tier",
+    "Timeouts",
+    "TooLargeError",
+    "UnavailableError",
+    "UnknownChange",
+    "Usage",
+    "Watching",
+    "Write",
+    "WriteResult",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

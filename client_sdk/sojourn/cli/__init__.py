@@ -1,0 +1,5 @@
+"""The command line: `sojourn --help`."""
+
+from ._main import main as main
+
+__all__ = ["main"]

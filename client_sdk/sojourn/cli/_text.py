@@ -1,0 +1,68 @@
+"""Text for terminals and pipes: what sessions hold is printed, never interpreted."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+_PLAIN_WIDTH = 160
+
+
+@cache
+def console() -> Console:
+    """Standard output: coloured on a terminal, plain and wide enough elsewhere."""
+    from rich.console import Console
+
+    out = Console(highlight=False, markup=False, emoji=False)
+    if not out.is_terminal and "COLUMNS" not in out._environ:
+        out.width = _PLAIN_WIDTH
+    return out
+
+
+def clean(text: str) -> str:
+    """The text with control characters made visible: a session's content must not drive the reader's terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, width: int = 100) -> str:
+    """The text on one line, cut to `width` characters."""
+    flat = clean(_SPACE.sub(" ", text).strip())
+    return flat if len(flat) <= width else f"{flat[: width - 1]}…"
+
+
+def compact(value: Any) -> str:
+    """A JSON value on one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+
+
+def json_line(document: Any) -> str:
+    """A JSON document on one line, for programs."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def clock(time: datetime | None) -> str:
+    """The time of day, to the millisecond, in the reader's time zone."""
+    return f"{time.astimezone():%H:%M:%S}.{time.microsecond // 1000:03d}" if time else "--:--:--.---"
+
+
+def stamp(time: datetime | None) -> str:
+    """Date and time in the reader's time zone; empty without one."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}" if time else ""
+
+
+def spent(duration: timedelta) -> str:
+    """A duration for people: `0.42 s`, `3 min 20 s`, `2 h 5 min`."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -1,0 +1,79 @@
+"""`sojourn demo`: several agents at work, watched live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from ._errors import CommandError, run
+
+
+@click.command()
+@click.option("--target", metavar="HOST:PORT", help="Use this server. [a private one that keeps nothing]")
+@click.option("--agents", type=click.IntRange(1, 100), default=4, show_default=True, help="Agents at work at a time.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True,
+    help="No new session begins after this time; the demo ends when the agents are done.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="The agents' moods: same seed, same pauses.")
+def demo(target: str | None, agents: int, seconds: float, seed: int) -> None:
+    """Watch agents at work, with nothing to set up.
+
+    Starts a private server unless --target names one. Several agents talk, use tools and keep state; their sessions are
+    shown as a watcher sees them.
+    """
+    run(_demo(target, agents, seconds, seed), target=target or "the private server")
+
+
+async def _demo(target: str | None, agents: int, seconds: float, seed: int) -> None:
+    from ._agents import Agents
+    from ._board import Board
+    from ._connect import connected
+    from ._text import console
+
+    project = f"demo-{int(time.time())}"
+    out = console()
+    async with _server(target) as address, connected(address) as client:
+        out.print(f"{agents} agents at work on {address}, project {project}")
+        crew = Agents(client, project=project, seed=seed)
+        board = Board(client, project=project, out=out)
+        async with board.watching():
+            played = await crew.work(agents, seconds=seconds)
+            await board.all_ended(played)
+        out.print(f"{played:,} sessions, {board.events:,} events, each seen once and in order")
+    _hint(target, project, board.last_session)
+
+
+@asynccontextmanager
+async def _server(target: str | None) -> AsyncIterator[str]:
+    """The target given, else a private server's."""
+    if target is not None:
+        yield target
+        return
+    from importlib.util import find_spec
+
+    if find_spec("sojourn_server") is None:
+        raise CommandError(
+            "the server is not installed", hint="pip install 'sojourn[server]', or name one with --target"
+        )
+    from sojourn.testing import server
+
+    async with server() as address:
+        yield address
+
+
+def _hint(target: str | None, project: str, session_id: str) -> None:
+    """What to try next."""
+    program = "sojourn" if sys.argv[0].endswith("sojourn") else f"python {sys.argv[0]}"
+    if target is None:
+        steps = ["serve", "demo --target localhost:7431", "watch"]
+        click.echo("\nNext, each in a shell of its own:")
+    else:
+        steps = [f"list --target {target} --project {project}", f"show --target {target} {session_id}"]
+        click.echo("\nNext:")
+    for step in steps:
+        click.secho(f"  {program} {step}", bold=True)

@@ -1,0 +1,362 @@
+"""The client: a connection to the service, and the way to its sessions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from . import _paging
+from ._core import Behaviour, Core
+from ._transport import render
+from ._transport.calls import WatchStream
+from ._transport.channel import Endpoint
+from ._transport.values import invalid
+from ._watching import SessionsWatch
+from .config import TLS, Batching, Keepalive, RetryPolicy, Seconds, Timeouts, Watching
+from .enums import SessionStatus
+from .errors import ClientAlreadyConnectedError, ClientClosedError, ClientNotConnectedError
+from .models import Session
+from .session import Kinds, SessionHandle, _several
+
+DEFAULT_TARGET = "localhost:7431"
+TARGET_VARIABLE = "SOJOURN_TARGET"
+
+Statuses = SessionStatus | str | Iterable[SessionStatus | str]
+
+
+class Client:
+    """A connection to the service, for one event loop.
+
+        async with Client("localhost:7431") as client:
+            session = await client.create_session(purpose="review")
+
+    or, where no block fits, `await client.connect()` and `await client.close()`. A closed client cannot be reopened.
+
+    Args:
+        target: `host:port`, or any gRPC target. None: the environment's SOJOURN_TARGET, else `localhost:7431`.
+        api_key: credential, sent with every call as `authorization: Bearer ...`.
+        tls: True or a TLS for an encrypted connection. None or False: plain text.
+        project: project of created sessions that name none.
+        user_id: user of created sessions that name none.
+        writer: label kept in the events of this client's writes, at most 128 bytes.
+        timeouts, retry, keepalive, batching, watching: see `sojourn.config`.
+        max_message_bytes: largest message sent or received; above what a whole session may hold.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        api_key: str | None = None,
+        tls: TLS | bool | None = None,
+        project: str | None = None,
+        user_id: str | None = None,
+        writer: str = "",
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        keepalive: Keepalive | None = None,
+        batching: Batching | None = None,
+        watching: Watching | None = None,
+        max_message_bytes: int = 32 << 20,
+    ) -> None:
+        self.target = target or os.environ.get(TARGET_VARIABLE) or DEFAULT_TARGET
+        self._project = project
+        self._user_id = user_id
+        self._endpoint = Endpoint(
+            target=self.target,
+            api_key=api_key,
+            tls=tls if isinstance(tls, TLS) else (TLS() if tls else None),
+            keepalive=keepalive or Keepalive(),
+            max_message_bytes=max_message_bytes,
+        )
+        self._behaviour = Behaviour(
+            timeouts=timeouts or Timeouts(),
+            retry=retry or RetryPolicy(),
+            batching=batching or Batching(),
+            watching=watching or Watching(),
+            writer=writer,
+        )
+        self._core: Core | None = None
+        self._connecting = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "connected" if self._core is not None else "not connected"
+        return f"Client({self.target!r}, {state})"
+
+    async def connect(self) -> Self:
+        """Connect; the client itself.
+
+        Raises ServerUnreachableError when there is no connection in time (the client may then try again),
+        ClientAlreadyConnectedError, ClientClosedError.
+        """
+        if self._closed:
+            raise ClientClosedError("a closed client cannot be reopened; make another")
+        if self._core is not None or self._connecting:
+            raise ClientAlreadyConnectedError("the client is connected already")
+        self._connecting = True
+        try:
+            core = await Core.connect(self._endpoint, self._behaviour)
+        finally:
+            self._connecting = False
+        if self._closed:
+            await core.close()
+            raise ClientClosedError("the client was closed while it connected")
+        self._core = core
+        return self
+
+    async def close(self) -> None:
+        """Close the connection. Calls and watches under way raise ClientClosedError. Safe to repeat."""
+        self._closed = True
+        core, self._core = self._core, None
+        if core is not None:
+            await core.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def create_session(
+        self,
+        session_id: str | None = None,
+        *,
+        user_id: str | None = None,
+        project: str | None = None,
+        purpose: str | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | None = None,
+        kind: str = "session",
+        idle_timeout: Seconds | None = None,
+        max_lifetime: Seconds | None = None,
+        max_concurrent_requests: int | None = None,
+        parent: str | None = None,
+        if_exists: Literal["error", "return"] = "error",
+        idempotency_key: str | None = None,
+    ) -> SessionHandle:
+        """Create a session; a handle with its `info` loaded.
+
+        Args:
+            session_id: 1 to 128 letters, digits and `. _ ~ @ + = -`, beginning with a letter or digit. None: the
+                server mints `<kind>-<unix seconds>-<hex>`.
+            user_id, project: labels. None: the client's own.
+            purpose: why the session exists, for people.
+            tags: labels, at most 64.
+            metadata, state: JSON values by key.
+            kind: 1 to 64 lower-case letters, digits and `-`, beginning with a letter.
+            idle_timeout: the session expires when no write came for this long. None: never.
+            max_lifetime: the session expires this long after its creation. None: never.
+            max_concurrent_requests: most requests admitted at a time. None: the server's default.
+            parent: id of the session this one is created under.
+            if_exists: what to do when the id is taken: fail, or return the session that is there, unchanged.
+            idempotency_key: the same key within 24 hours has the first call's result. None: a new one.
+
+        Raises SessionAlreadyExistsError, InvalidRequestError, ResourceExhaustedError, UnavailableError.
+        """
+        core = self._live()
+        if if_exists not in ("error", "return"):
+            raise invalid("if_exists", "'error' or 'return'")
+        key = idempotency_key or core.mint_key()
+        request = render.create_session(
+            session_id=session_id,
+            return_existing=if_exists == "return",
+            kind=kind,
+            user_id=user_id if user_id is not None else self._user_id,
+            project=project if project is not None else self._project,
+            purpose=purpose,
+            tags=tags,
+            metadata=metadata,
+            state=state,
+            parent=parent,
+            idle_timeout=idle_timeout,
+            max_lifetime=max_lifetime,
+            max_concurrent_requests=max_concurrent_requests,
+            writer=self._behaviour.writer,
+            idempotency_key=key,
+        )
+        info = await core.call(
+            lambda timeout: core.calls.create_session(request, timeout), change=(session_id or "", key)
+        )
+        return SessionHandle(self, info.id, info)
+
+    async def get_session(self, session_id: str) -> SessionHandle:
+        """A handle with the session's `info` loaded. Raises SessionNotFoundError (SessionDeletedError)."""
+        return SessionHandle(self, session_id, await self._live().read(session_id))
+
+    async def get_or_create_session(
+        self,
+        session_id: str,
+        *,
+        user_id: str | None = None,
+        project: str | None = None,
+        purpose: str | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | None = None,
+        kind: str = "session",
+        idle_timeout: Seconds | None = None,
+        max_lifetime: Seconds | None = None,
+        max_concurrent_requests: int | None = None,
+        parent: str | None = None,
+    ) -> SessionHandle:
+        """The session that is there, unchanged; else a new one as `create_session` makes it. One call, no race."""
+        return await self.create_session(
+            session_id,
+            user_id=user_id,
+            project=project,
+            purpose=purpose,
+            tags=tags,
+            metadata=metadata,
+            state=state,
+            kind=kind,
+            idle_timeout=idle_timeout,
+            max_lifetime=max_lifetime,
+            max_concurrent_requests=max_concurrent_requests,
+            parent=parent,
+            if_exists="return",
+        )
+
+    def session(self, session_id: str) -> SessionHandle:
+        """A handle without I/O, for a session that may not even exist; its `info` is loaded by `refresh()`."""
+        self._live()
+        if not session_id:
+            raise invalid("session_id", "an id that is not empty")
+        return SessionHandle(self, session_id)
+
+    async def delete_session(
+        self, session_id: str, *, expected_revision: int | None = None, idempotency_key: str | None = None
+    ) -> int:
+        """Delete a session and its event log for ever; its last revision.
+
+        Raises SessionNotFoundError (SessionDeletedError), and RevisionConflictError when `expected_revision` is given.
+        """
+        core = self._live()
+        key = idempotency_key or core.mint_key()
+        request = render.delete_session(session_id, expected_revision=expected_revision, idempotency_key=key)
+        return await core.call(lambda timeout: core.calls.delete_session(request, timeout), change=(session_id, key))
+
+    def list_sessions(
+        self,
+        *,
+        user_id: str | None = None,
+        project: str | None = None,
+        status: Statuses | None = None,
+        tags: Iterable[str] = (),
+        any_tags: Iterable[str] = (),
+        kind: str | None = None,
+        parent: str | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Session]:
+        """The sessions that match every condition given, newest first, without state and results; read page by page.
+
+        Args:
+            user_id, project, kind, parent: exactly this.
+            status: this one, or any of these.
+            tags: all of these.
+            any_tags: at least one of these.
+            created_from: created then or later; an aware datetime.
+            created_before: created before; an aware datetime.
+            limit: at most this many. None: all.
+        """
+        core = self._live()
+        filter_ = render.session_filter(
+            user_id=user_id,
+            project=project,
+            status=status,
+            tags=tags,
+            any_tags=any_tags,
+            kind=kind,
+            parent=parent,
+            created_from=created_from,
+            created_before=created_before,
+        )
+
+        async def fetch(page_size: int, page_token: str) -> tuple[list[Session], str]:
+            request = render.list_sessions(filter_, page_size=page_size, page_token=page_token)
+            return await core.call(lambda timeout: core.calls.list_sessions(request, timeout))
+
+        return _paging.paged(fetch, limit)
+
+    def watch_sessions(
+        self,
+        *,
+        user_id: str | None = None,
+        project: str | None = None,
+        status: Statuses | None = None,
+        tags: Iterable[str] = (),
+        any_tags: Iterable[str] = (),
+        kind: str | None = None,
+        parent: str | None = None,
+        after: str | None = None,
+        kinds: Kinds | None = None,
+        snapshot: bool = False,
+    ) -> SessionsWatch:
+        """Watch all sessions that match, those created later included: each event once, per session in order.
+
+            async with client.watch_sessions(status="active", snapshot=True) as watch:
+                for session in watch.snapshots: ...
+                async for event in watch:
+                    print(event.session_id, event.revision, event.changes)
+
+        A deletion comes as a SessionDeleted among the events. A session is matched as it is at each of its events, so
+        it enters and leaves the watch as its status and tags change; the event that makes it leave is still delivered.
+
+        Args:
+            user_id, project, status, tags, any_tags, kind, parent: as for `list_sessions`.
+            after: deliver what comes after this `cursor` of an earlier watch of sessions. None: from now on.
+            kinds: only events with a change of one of these kinds, each as a whole. None: all.
+            snapshot: read the matching sessions into `watch.snapshots` first. Not with `after`.
+
+        Raises, from the iteration, CursorTooOldError and HistoryRolledBackError.
+        """
+        filter_ = render.session_filter(
+            user_id=user_id,
+            project=project,
+            status=status,
+            tags=tags,
+            any_tags=any_tags,
+            kind=kind,
+            parent=parent,
+            created_from=None,
+            created_before=None,
+        )
+        wanted = _several(kinds)
+
+        def open_stream(cursor: str | None, with_snapshot: bool) -> WatchStream:
+            core = self._live()
+            request = render.watch_sessions(
+                filter_,
+                after=cursor,
+                snapshot=with_snapshot,
+                kinds=wanted,
+                progress_interval=core.behaviour.watching.progress_interval,
+            )
+            return core.calls.watch_sessions(request)
+
+        behaviour = self._live().behaviour
+        return SessionsWatch(
+            open_stream,
+            after=after,
+            snapshot=snapshot,
+            watching=behaviour.watching,
+            timeouts=behaviour.timeouts,
+            policy=behaviour.retry,
+        )
+
+    def _live(self) -> Core:
+        """The connection. Raises ClientNotConnectedError or ClientClosedError."""
+        core = self._core
+        if core is None:
+            if self._closed:
+                raise ClientClosedError("the client is closed")
+            raise ClientNotConnectedError("the client is not connected: use `async with`, or await connect() first")
+        return core

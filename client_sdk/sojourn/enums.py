@@ -1,0 +1,120 @@
+"""The closed vocabularies of the service, as lower-case strings.
+
+Each member equals its text (`SessionStatus.ACTIVE == "active"`), so plain strings work wherever a member does. Every
+vocabulary the server may extend has an `UNKNOWN` member: what a newer server says and this SDK is too old to know. It
+is only ever read, never accepted in a call.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SessionStatus(StrEnum):
+    """Where a session is in its life. Everything but `ACTIVE` is an end."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class Tier(StrEnum):
+    """Where a session's data lives."""
+
+    HOT = "hot"
+    RECENT = "recent"
+    ARCHIVE = "archive"
+    UNKNOWN = "unknown"
+
+
+class Durability(StrEnum):
+    """What an acknowledged write is sure to survive."""
+
+    RELAXED = "relaxed"
+    """A crash of the store may lose the last moments."""
+    LOCAL_FSYNC = "local_fsync"
+    """The write is in a file that was fsynced."""
+    REPLICATED = "replicated"
+    """The write reached the configured number of replicas."""
+    UNKNOWN = "unknown"
+
+
+class MessageRole(StrEnum):
+    """Who a message is from."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+    UNKNOWN = "unknown"
+
+
+class InvocationStatus(StrEnum):
+    """How a tool invocation stands. The server writes `INTERRUPTED`; `RUNNING` is an invocation not finished yet."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+
+class StepStatus(StrEnum):
+    """The outcome of a step (a workflow node, a test)."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+class LogLevel(StrEnum):
+    """The severity of a log line."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+class RequestOutcome(StrEnum):
+    """How a tracked request ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class ChangeKind(StrEnum):
+    """The kinds of change an event can hold; what watches and event lists filter by."""
+
+    STATE_SET = "state_set"
+    STATE_DELETED = "state_deleted"
+    STATE_INCREMENTED = "state_incremented"
+    MESSAGE_APPENDED = "message_appended"
+    INVOCATION_STARTED = "invocation_started"
+    INVOCATION_FINISHED = "invocation_finished"
+    STEP_FINISHED = "step_finished"
+    RESULT_SET = "result_set"
+    ARTIFACT_ATTACHED = "artifact_attached"
+    LOG_APPENDED = "log_appended"
+    INFO_UPDATED = "info_updated"
+    CUSTOM = "custom"
+    SESSION_CREATED = "session_created"
+    STATUS_CHANGED = "status_changed"
+    REQUEST_QUEUED = "request_queued"
+    REQUEST_ADMITTED = "request_admitted"
+    REQUEST_PROGRESSED = "request_progressed"
+    REQUEST_FINISHED = "request_finished"
+    REQUEST_LOST = "request_lost"
+    FORKED = "forked"
+    RESTORED = "restored"
+    UNKNOWN = "unknown"

@@ -1,0 +1,174 @@
+"""What the service returns: frozen pydantic models.
+
+Times are aware UTC datetimes, durations timedeltas, statuses and roles lower-case strings (see `sojourn.enums`),
+cursors opaque text. `model_dump(mode="json")` gives plain JSON; what it gives can be validated back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from .changes import Change, Model, Usage
+from .enums import Durability, InvocationStatus, MessageRole, SessionStatus, StepStatus, Tier
+
+__all__ = [
+    "Counters",
+    "Event",
+    "Invocation",
+    "Message",
+    "Session",
+    "SessionDeleted",
+    "StepSummary",
+    "Storage",
+    "Usage",
+    "WriteResult",
+]
+
+
+class Counters(Model):
+    """What a session's event log holds."""
+
+    messages: int = 0
+    invocations: int = 0
+    open_invocations: int = 0
+    failed_invocations: int = 0
+    steps: int = 0
+    logs: int = 0
+    artifacts: int = 0
+
+
+class StepSummary(Model):
+    """Last outcome of a step. `duration` is None when the writer did not say."""
+
+    run: int
+    status: StepStatus
+    duration: timedelta | None = None
+
+
+class Storage(Model):
+    """Where a session's data is; the paths are those of the blob store, empty when there is no such object."""
+
+    tier: Tier = Tier.UNKNOWN
+    snapshot_path: str = ""
+    archive_path: str = ""
+
+
+class Session(Model):
+    """A session as of `revision`: id, info, state, counters and status.
+
+    Labels are empty text when not given. Listed sessions carry neither `state` nor `results`.
+    """
+
+    id: str
+    uid: str
+    kind: str = "session"
+    user_id: str = ""
+    project: str = ""
+    purpose: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    status: SessionStatus = SessionStatus.ACTIVE
+    error: str = ""
+    """Why the session ended as it did; empty while it is active or when nobody said."""
+    revision: int
+    create_time: datetime
+    update_time: datetime
+    end_time: datetime | None = None
+    """None while the session is active."""
+    state: dict[str, Any] = Field(default_factory=dict)
+    results: dict[str, Any] = Field(default_factory=dict)
+    counters: Counters = Counters()
+    usage: Usage = Usage()
+    tools: dict[str, int] = Field(default_factory=dict)
+    """How often each tool was invoked, by tool name."""
+    steps: dict[str, StepSummary] = Field(default_factory=dict)
+    parent: str = ""
+    idle_timeout: timedelta | None = None
+    max_lifetime: timedelta | None = None
+    max_concurrent_requests: int = 0
+    """0: the server's default."""
+    expire_time: datetime | None = None
+    """When the session will expire unless a write comes first; None when it never will."""
+    storage: Storage = Storage()
+    cursor: str = ""
+    """Position of `revision`: watching or listing after it continues exactly here."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the session still takes every kind of change."""
+        return self.status is SessionStatus.ACTIVE
+
+
+class Event(Model):
+    """One committed write: all its changes, in the order they were applied."""
+
+    session_id: str
+    revision: int
+    commit_time: datetime
+    cursor: str
+    """Resuming with it delivers what comes after this event."""
+    writer: str = ""
+    """Label the writer gave itself; empty when it gave none or the server wrote."""
+    changes: tuple[Change, ...]
+
+
+class SessionDeleted(Model):
+    """In `Client.watch_sessions`: a matching session was deleted at `revision`. It has no changes."""
+
+    session_id: str
+    uid: str
+    revision: int
+    changes: tuple[Change, ...] = ()
+
+
+class WriteResult(Model):
+    """What a write became. `replayed`: the idempotency key was known, this is the first call's result."""
+
+    revision: int
+    commit_time: datetime
+    cursor: str
+    durability: Durability
+    replayed: bool = False
+
+
+class Message(Model):
+    """A message of the conversation. `content` is None when the writer said nothing at all (only called tools)."""
+
+    role: MessageRole
+    content: str | None = None
+    parts: tuple[Any, ...] = ()
+    tool_name: str = ""
+    invocation_id: str = ""
+    usage: Usage | None = None
+    revision: int
+    time: datetime
+
+
+class Invocation(Model):
+    """A tool invocation, paired from its start and its finish.
+
+    `RUNNING` while there is no finish. `started_*` are None when the log that is kept begins after the start.
+    """
+
+    id: str
+    tool: str = ""
+    arguments: Any = None
+    result: Any = None
+    status: InvocationStatus = InvocationStatus.RUNNING
+    error: str = ""
+    duration: timedelta | None = None
+    """As the writer measured it, else the time between the two commits; None while running."""
+    usage: Usage | None = None
+    request_id: str = ""
+    started_revision: int | None = None
+    started_time: datetime | None = None
+    finished_revision: int | None = None
+    finished_time: datetime | None = None
+
+    @property
+    def cost(self) -> float:
+        """Cost in the deployment's currency unit; 0 when the writer gave none."""
+        return self.usage.cost if self.usage is not None else 0.0

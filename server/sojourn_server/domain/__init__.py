@@ -1,0 +1,1 @@
+"""What sessions are and how they change: pure data and rules, no I/O, no wire format."""

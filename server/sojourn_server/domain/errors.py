@@ -1,0 +1,136 @@
+"""Every error the service tells its callers about.
+
+    SojournError
+    ├── InvalidFieldError          INVALID_FIELD
+    ├── TooLargeError              TOO_LARGE
+    ├── ConflictError              a session is not as the caller required; one reason each
+    ├── NotFoundError              SESSION_NOT_FOUND, SESSION_DELETED
+    ├── AlreadyExistsError         SESSION_ALREADY_EXISTS
+    ├── PositionError              CURSOR_*, HISTORY_ROLLED_BACK, SESSION_REPLACED, SLOW_CONSUMER
+    ├── StoreUnavailableError      STORE_UNAVAILABLE: nothing happened
+    ├── StoreFullError             STORE_FULL: nothing happened
+    ├── OutcomeUnknownError        OUTCOME_UNKNOWN: the write may or may not have happened
+    ├── DrainingError              SERVER_DRAINING
+    └── LimitExceededError         LIMIT_EXCEEDED
+
+`reason` is the name of an `ErrorReason` of the protos; `metadata` is that reason's ErrorInfo metadata.
+The mapping to gRPC status codes is in one place, `rpc/status.py`.
+"""
+
+from __future__ import annotations
+
+
+class SojournError(Exception):
+    """An error the caller is told about: a reason for programs, a message for people."""
+
+    reason = "INTERNAL"
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, retry_after: float | None = None, **metadata: str
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if reason is not None:
+            self.reason = reason
+        self.retry_after = retry_after
+        """Seconds after which trying again makes sense; None when it is for the caller to decide."""
+        self.metadata = metadata
+
+
+class InvalidFieldError(SojournError):
+    """A field of the request is not what was expected."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}", field=field, expected=expected)
+
+
+class TooLargeError(SojournError):
+    """A field is larger than the server allows."""
+
+    reason = "TOO_LARGE"
+
+    def __init__(self, field: str, *, actual: int, limit: int, unit: str = "bytes") -> None:
+        super().__init__(
+            f"{field}: {actual} {unit} is more than the limit of {limit}",
+            field=field, limit=str(limit), actual=str(actual), unit=unit,
+        )  # fmt: skip
+
+
+class ConflictError(SojournError):
+    """The session is not as the caller required (or as the change needs); its revision is in the metadata."""
+
+
+class NotFoundError(SojournError):
+    """No such session in the caller's tenant, or it was deleted."""
+
+    reason = "SESSION_NOT_FOUND"
+
+    @classmethod
+    def missing(cls, session_id: str) -> NotFoundError:
+        """The session never was, or was deleted long ago."""
+        return cls(f"session {session_id!r} does not exist", session_id=session_id)
+
+    @classmethod
+    def deleted(cls, session_id: str, revision: int) -> NotFoundError:
+        """The session was deleted within the last 24 hours."""
+        return cls(
+            f"session {session_id!r} was deleted at revision {revision}",
+            reason="SESSION_DELETED", session_id=session_id, revision=str(revision),
+        )  # fmt: skip
+
+
+class AlreadyExistsError(SojournError):
+    """A session with this id exists."""
+
+    reason = "SESSION_ALREADY_EXISTS"
+
+    def __init__(self, session_id: str, revision: int) -> None:
+        super().__init__(f"session {session_id!r} exists already", session_id=session_id, revision=str(revision))
+
+
+class PositionError(SojournError):
+    """A position in the event log cannot be used (any more)."""
+
+
+class StoreUnavailableError(SojournError):
+    """The store cannot be reached or is not ready; nothing happened."""
+
+    reason = "STORE_UNAVAILABLE"
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message, retry_after=0.1, cause=cause)
+
+
+class StoreFullError(SojournError):
+    """The store's memory is full; nothing happened."""
+
+    reason = "STORE_FULL"
+
+
+class OutcomeUnknownError(SojournError):
+    """A write was sent and no confirmation came: it may or may not have happened."""
+
+    reason = "OUTCOME_UNKNOWN"
+
+
+class DrainingError(SojournError):
+    """This process is shutting down; nothing happened."""
+
+    reason = "SERVER_DRAINING"
+
+    def __init__(self) -> None:
+        super().__init__("this server is shutting down", retry_after=0.05)
+
+
+class LimitExceededError(SojournError):
+    """A limit of the server is reached."""
+
+    reason = "LIMIT_EXCEEDED"
+
+    def __init__(self, limit_name: str, limit: int, *, retry_after: float = 1.0) -> None:
+        super().__init__(
+            f"the limit {limit_name} of {limit} is reached",
+            retry_after=retry_after, limit_name=limit_name, limit=str(limit),
+        )  # fmt: skip

@@ -1,0 +1,87 @@
+"""The server process: settings in, signals handled, exit code out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from .app import Worker
+from .domain.errors import SojournError
+from .logs import configure_logs
+from .settings import Settings
+from .store.engine import EmbeddedEngine
+from .store.engine_errors import EngineError
+from .store.opening import StoreMismatchError
+from .workers import Workers
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a drain, 1 when it could not start."""
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_main(settings))
+    except (EngineError, SojournError, StoreMismatchError, OSError, RuntimeError, ValueError) as error:
+        log.error("cannot serve", error=str(error))
+        return 1
+    return 0
+
+
+async def _main(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1":
+        stop_at_eof(loop, stop)
+    async with AsyncExitStack() as stack:
+        url = settings.redis or (await stack.enter_async_context(_engine(settings))).url
+        if settings.workers == 1:
+            port = (await stack.enter_async_context(Worker(settings, url))).port
+        else:
+            port = await (await stack.enter_async_context(Workers(settings, url))).serving()
+        host = settings.listen.rpartition(":")[0]
+        target = f"{host}:{port}"
+        log.info("serving", target=target, workers=settings.workers, pid=os.getpid())
+        tell_ready(target)
+        await stop.wait()
+
+
+def _engine(settings: Settings) -> EmbeddedEngine:
+    return EmbeddedEngine(
+        None if settings.ephemeral else settings.data_dir,
+        binary=settings.engine_binary,
+        maxmemory=settings.engine_memory,
+        start_timeout=settings.start_timeout,
+    )
+
+
+def tell_ready(target: str) -> None:
+    """Writes where we serve into the file SOJOURN_READY_FILE, for whoever started us."""
+    path = os.environ.get("SOJOURN_READY_FILE")
+    if path:
+        temporary = Path(f"{path}.{os.getpid()}")
+        temporary.write_text(json.dumps({"target": target, "pid": os.getpid()}))
+        temporary.replace(path)
+
+
+def stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Ends the server with whoever holds the other end of the pipe that is our standard input."""
+    stdin = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(stdin, 4096):
+            loop.remove_reader(stdin)
+            stop.set()
+
+    loop.add_reader(stdin, readable)

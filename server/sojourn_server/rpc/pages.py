@@ -1,0 +1,69 @@
+"""Page tokens: opaque, and bound to the tenant and the query they were made for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from hashlib import blake2b
+
+from google.protobuf.message import Message
+
+from ..domain.errors import SojournError
+
+_DIGEST = 12
+
+
+class PageTokenError(SojournError):
+    """Not a token of this query."""
+
+    reason = "PAGE_TOKEN_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("page_token: not a token of this very query", field="page_token")
+
+
+def digest(tenant: str, query: Message) -> bytes:
+    """What a token is bound to."""
+    return blake2b(query.SerializeToString(deterministic=True), digest_size=_DIGEST, key=tenant.encode()).digest()
+
+
+def encode_list_token(place: tuple[int, str], bound: bytes) -> str:
+    """Goes on after a session in the order of creation."""
+    return _text(bound + struct.pack(">Q", place[0]) + place[1].encode())
+
+
+def decode_list_token(token: str, bound: bytes) -> tuple[int, str]:
+    """Raises PageTokenError."""
+    rest = _unbound(token, bound)
+    if len(rest) < 9:
+        raise PageTokenError
+    return struct.unpack(">Q", rest[:8])[0], rest[8:].decode("ascii", "replace")
+
+
+def encode_offset(revision: int, bound: bytes) -> str:
+    """Goes on after a revision."""
+    return _text(bound + struct.pack(">Q", revision))
+
+
+def decode_offset(token: str, bound: bytes) -> int:
+    """Raises PageTokenError."""
+    rest = _unbound(token, bound)
+    if len(rest) != 8:
+        raise PageTokenError
+    revision: int = struct.unpack(">Q", rest)[0]
+    return revision
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unbound(token: str, bound: bytes) -> bytes:
+    try:
+        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise PageTokenError from None
+    if raw[:_DIGEST] != bound:
+        raise PageTokenError
+    return raw[_DIGEST:]

@@ -1,0 +1,216 @@
+"""The domain's results as responses of the SessionService."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from sojourn.v1 import error_reason_pb2, event_pb2, session_pb2
+from sojourn.v1 import session_service_pb2 as pb
+
+from ..domain.cursor import SessionCursor
+from ..domain.errors import SojournError
+from ..domain.events import Committed, Durability, StoredEvent
+from ..domain.session import Session, SessionStatus
+from ..ports import DeletedSession
+from ..usecases.watching import GoingAway, Message, Progress
+from .status import code_of
+
+_STATUSES = {status: session_pb2.SessionStatus.Name(int(status)) for status in SessionStatus}  # type: ignore[arg-type]
+
+
+def session(found: Session, *, full: bool = True) -> session_pb2.Session:
+    """A session; `full` says whether state and results were read."""
+    message = session_pb2.Session(
+        id=found.id,
+        uid=found.uid,
+        kind=found.kind,
+        user_id=found.user_id,
+        project=found.project,
+        purpose=found.purpose,
+        tags=found.tags,
+        status=_STATUSES[found.status],
+        error=found.error,
+        revision=found.revision,
+        create_time=timestamp(found.created_us),
+        update_time=timestamp(found.updated_us),
+        counters=found.counters,
+        usage=found.usage,
+        tools=found.tools,
+        parent=found.parent,
+        max_concurrent_requests=found.max_concurrent_requests,
+        storage=_HOT,
+        cursor=cursor_message(SessionCursor(found.uid, found.incarnation, found.revision, found.updated_us)),
+    )
+    for key, raw in found.metadata.items():
+        message.metadata[key].json = raw
+    if full:
+        for key, raw in found.state.items():
+            message.state[key].json = raw
+        for key, raw in found.results.items():
+            message.results[key].json = raw
+    if found.steps:
+        _add_steps(message, found)
+    if found.ended_us is not None:
+        message.end_time.CopyFrom(timestamp(found.ended_us))
+    if found.idle_timeout_ms or found.max_lifetime_ms:
+        _add_timeouts(message, found)
+    return message
+
+
+def cursor_message(cursor: SessionCursor) -> session_pb2.Cursor:
+    return session_pb2.Cursor(token=cursor.encode())
+
+
+def timestamp(us: int) -> Timestamp:
+    """Microseconds since the epoch."""
+    return Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1000)
+
+
+def duration(us: int) -> Duration:
+    """Microseconds."""
+    return Duration(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1000)
+
+
+def durability(level: Durability) -> session_pb2.Durability:
+    """What a write is sure to survive."""
+    return int(level)  # type: ignore[return-value]
+
+
+def written(committed: Committed, level: Durability) -> pb.WriteSessionResponse:
+    """What a write became."""
+    us = committed.commit_us
+    return pb.WriteSessionResponse(
+        revision=committed.revision,
+        commit_time=Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1000),
+        cursor=session_pb2.Cursor(token=committed.cursor.encode()),
+        durability=int(level),  # type: ignore[arg-type]
+        replayed=committed.replayed,
+    )
+
+
+def batch_written(results: Iterable[Committed | SojournError], level: Durability) -> pb.BatchWriteSessionsResponse:
+    """What the writes of a batch became."""
+    return pb.BatchWriteSessionsResponse(
+        items=[
+            pb.BatchWriteSessionsItem(result=written(result, level))
+            if isinstance(result, Committed)
+            else pb.BatchWriteSessionsItem(status=item_status(result))
+            for result in results
+        ]
+    )
+
+
+def batch_read(results: Iterable[Session | SojournError], *, full: bool) -> pb.BatchGetSessionsResponse:
+    """What the reads of a batch found."""
+    return pb.BatchGetSessionsResponse(
+        items=[
+            pb.BatchGetSessionsItem(session=session(result, full=full))
+            if isinstance(result, Session)
+            else pb.BatchGetSessionsItem(status=item_status(result))
+            for result in results
+        ]
+    )
+
+
+def item_status(error: SojournError) -> pb.ItemStatus:
+    """The error of one item of a batch."""
+    return pb.ItemStatus(
+        code=code_of(error).value[0],
+        message=error.message,
+        reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}"),
+        metadata=error.metadata,
+    )
+
+
+def events(found: Iterable[StoredEvent]) -> bytes:
+    """Events as field 1 of a response: concatenating encoded fields is the encoding of the repeated field."""
+    return b"".join([event.wire or _encode(event) for event in found])
+
+
+def events_page(found: Iterable[StoredEvent], next_page_token: str) -> bytes:
+    """A ListEventsResponse, encoded."""
+    return events(found) + pb.ListEventsResponse(next_page_token=next_page_token).SerializeToString()
+
+
+PIECE_EVENTS, PIECE_BYTES = 256, 1 << 20
+"""Most events, and bytes of events, in one message of a watch; a single event may be larger."""
+
+
+def in_pieces(found: list[StoredEvent]) -> list[list[StoredEvent]]:
+    """Splits events into messages of a bearable size."""
+    if len(found) == 1:
+        return [found]
+    pieces: list[list[StoredEvent]] = [[]]
+    size = 0
+    for event in found:
+        if pieces[-1] and (len(pieces[-1]) == PIECE_EVENTS or size + len(event.body) > PIECE_BYTES):
+            pieces.append([])
+            size = 0
+        pieces[-1].append(event)
+        size += len(event.body)
+    return pieces
+
+
+def watch_message(message: Message) -> bytes:
+    """A WatchSessionResponse or a WatchSessionsResponse, encoded: both have the same fields."""
+    if isinstance(message, list):
+        return events(message)
+    if isinstance(message, Session):
+        response = pb.WatchSessionResponse(snapshot=session(message))
+    elif isinstance(message, DeletedSession):
+        response = pb.WatchSessionResponse(
+            deleted=pb.SessionDeleted(session_id=message.session_id, uid=message.uid, revision=message.revision)
+        )
+    else:
+        cursor = session_pb2.Cursor(token=message.cursor.encode())
+        match message:
+            case Progress():
+                response = pb.WatchSessionResponse(progress=pb.Progress(cursor=cursor, revision=message.revision))
+            case GoingAway():
+                response = pb.WatchSessionResponse(going_away=pb.GoingAway(cursor=cursor))
+    return response.SerializeToString()
+
+
+def _encode(event: StoredEvent) -> bytes:
+    """Encodes an event once for all its readers: what the store knows, then the body as the writer's edge encoded
+    it."""
+    head = event_pb2.Event(
+        session_id=event.session_id,
+        revision=event.revision,
+        commit_time=timestamp(event.commit_us),
+        cursor=session_pb2.Cursor(token=event.cursor.encode()),
+    ).SerializeToString()
+    event.wire = b"\x0a" + _varint(len(head) + len(event.body)) + head + event.body
+    return event.wire
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _add_steps(message: session_pb2.Session, found: Session) -> None:
+    for name, step in found.steps.items():
+        summary = message.steps[name]
+        summary.run, summary.status = step.run, int(step.status)  # type: ignore[assignment]
+        if step.duration_us is not None:
+            summary.duration.CopyFrom(duration(step.duration_us))
+
+
+def _add_timeouts(message: session_pb2.Session, found: Session) -> None:
+    if found.idle_timeout_ms:
+        message.idle_timeout.CopyFrom(duration(found.idle_timeout_ms * 1000))
+    if found.max_lifetime_ms:
+        message.max_lifetime.CopyFrom(duration(found.max_lifetime_ms * 1000))
+    if found.expires_us is not None:
+        message.expire_time.CopyFrom(timestamp(found.expires_us))
+
+
+_HOT = session_pb2.Storage(tier=session_pb2.TIER_HOT)

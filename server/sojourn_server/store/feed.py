@@ -1,0 +1,159 @@
+"""The live flow of one shard: every commit in order, each once, whatever notifications are lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from ..domain.errors import PositionError, SojournError
+from ..domain.events import StoredEvent
+from ..domain.session import SessionKey
+from ..ports import DeletedSession
+from .commits import CommitLog, CommitPage
+from .keys import ShardKeys
+from .taps import SessionTap, TenantTap
+
+log = structlog.get_logger()
+
+
+class ShardFeed:
+    """Follows a shard's commits by sequence number and hands them to taps.
+
+    A notification that continues the sequence is handed on at once. A gap, a new subscription, an event too large
+    for its notification, and the safety poll make the feed read the commit log, which is the truth.
+    """
+
+    def __init__(self, shard: ShardKeys, commits: CommitLog) -> None:
+        self.shard = shard
+        self.live = asyncio.Event()
+        """Set once the feed is subscribed and knows where the shard is."""
+        self.sequence = 0
+        self.incarnation = ""
+        self.sessions: dict[str, set[SessionTap]] = {}
+        self.tenants: set[TenantTap] = set()
+        self._commits = commits
+        self._told = 0
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"feed {shard.number}")
+
+    @property
+    def told(self) -> int:
+        """Sequence number of the last notification."""
+        return self._told
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody watches."""
+        return not self.sessions and not self.tenants
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def read_log(self) -> None:
+        """Makes the feed compare itself with the commit log now."""
+        self._news.set()
+
+    def notified(self, payload: bytes) -> None:
+        """Takes a notification: member, uid, incarnation, revision, commit time, sequence, kind mask, body."""
+        member, uid, incarnation, revision, commit_us, sequence, mask, body = payload.split(b"\n", 7)
+        number = int(sequence)
+        self._told = number
+        if not self.live.is_set() or number <= self.sequence:
+            return
+        if number != self.sequence + 1 or self._news.is_set():
+            self._news.set()
+            return
+        name = member.decode()
+        tenant, _, session_id = name.partition("/")
+        if mask == b"D":
+            self._hand(number, SessionKey(tenant, session_id), DeletedSession(session_id, uid.decode(), int(revision)))
+        elif body:
+            if name in self.sessions or self.tenants:
+                event = StoredEvent(
+                    session_id,
+                    uid.decode(),
+                    incarnation.decode(),
+                    int(revision),
+                    int(commit_us),
+                    number,
+                    int(mask),
+                    body,
+                )
+                self._hand(number, SessionKey(tenant, session_id), event)
+        elif name in self.sessions or self.tenants:
+            self._news.set()
+            return
+        self.sequence = number
+
+    def fail(self, error: SojournError) -> None:
+        """Ends every tap."""
+        for tap in self._taps():
+            tap.fail(error)
+
+    def drain(self) -> None:
+        for tap in self._taps():
+            tap.drain()
+
+    def _taps(self) -> list[SessionTap | TenantTap]:
+        return [*(tap for taps in self.sessions.values() for tap in taps), *self.tenants]
+
+    def _hand(self, sequence: int, key: SessionKey, item: StoredEvent | DeletedSession) -> None:
+        for tap in self.sessions.get(key.member, ()):
+            tap.push(item)
+        for tenant_tap in self.tenants:
+            tenant_tap.push(self.shard.number, sequence, key, item)
+
+    async def _run(self) -> None:
+        delay = 0.05
+        while True:
+            await self._news.wait()
+            try:
+                if self.live.is_set():
+                    await self._level()
+                else:
+                    self.incarnation, self.sequence = await self._commits.position(self.shard)
+                    self._news.clear()
+                    self.live.set()
+                delay = 0.05
+            except SojournError as error:
+                log.debug("feed waits for the store", shard=self.shard.number, error=error.message)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 1.0)
+
+    async def _level(self) -> None:
+        """Reads commits until there are none left. The flag is cleared only after a read that began with it set and
+        found the end."""
+        while True:
+            wanted = None if self.tenants else frozenset(self.sessions)
+            page = await self._commits.after(self.shard, self.sequence, wanted)
+            if page.state != "ok" or page.incarnation != self.incarnation:
+                self._lost(page)
+                return
+            for sequence, key, item in page.items:
+                self._hand(sequence, key, item)
+            self.sequence = page.sequence
+            if not page.more and self._told <= self.sequence:
+                break
+        self._news.clear()
+        for tenant_tap in self.tenants:
+            tenant_tap.check(self.shard.number, self.sequence)
+
+    def _lost(self, page: CommitPage) -> None:
+        """The commit log does not continue where we are: every session's own log tells its watchers what became of
+        them."""
+        if page.state == "rolled_back" or page.incarnation != self.incarnation:
+            log.error("the store lost history", shard=self.shard.number, sequence=self.sequence, now=page.sequence)
+            reason = "HISTORY_ROLLED_BACK"
+        else:
+            reason = "CURSOR_TOO_OLD"
+        error = PositionError("the watch cannot continue: commits were lost or are no longer kept", reason=reason)
+        for tenant_tap in self.tenants:
+            tenant_tap.fail(error)
+        self.sequence, self.incarnation = page.sequence, page.incarnation
+        self._told = min(self._told, page.sequence)
+        self._news.clear()
+        for taps in self.sessions.values():
+            for tap in taps:
+                tap.check()

@@ -1,0 +1,143 @@
+"""Opening the store: connect, learn the durability, fix the number of shards, give every shard an incarnation."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import structlog
+from redis import exceptions as rx
+
+from ..domain.errors import SojournError
+from . import scripts
+from .active import RedisActiveStore
+from .calls import Calls
+from .commits import CommitLog
+from .connections import Connector
+from .durability import DurabilityPolicy
+from .faults import REDIRECTS
+from .hub import RedisHub
+from .keys import META, Keyspace, ShardKeys
+from .link import Link
+from .nodes import ClusterNodes, Nodes, SingleNode
+from .taps import TapLimits
+from .writing import WriteSettings
+
+log = structlog.get_logger()
+
+FORMAT = "1"
+"""Version of the layout in `keys.py`; a store of another format is refused."""
+
+
+class StoreMismatchError(Exception):
+    """The store was made with other settings, or by another version; serving it would corrupt it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How to use the store at `url`. Timeouts in seconds."""
+
+    url: str
+    shards: int = 256
+    policy: DurabilityPolicy = field(default_factory=DurabilityPolicy)
+    write: WriteSettings = field(default_factory=WriteSettings)
+    taps: TapLimits = field(default_factory=TapLimits)
+    max_watches: int = 10_000
+    call_timeout: float = 5.0
+    start_timeout: float = 30.0
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store."""
+
+    active: RedisActiveStore
+    hub: RedisHub
+    nodes: Nodes
+    commits: CommitLog
+
+    async def answers(self) -> bool:
+        """Whether the store answers at the moment."""
+        try:
+            await self.commits.position(self.commits.shards[0])
+        except SojournError:
+            return False
+        return True
+
+
+async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
+    """Connects to the engine and checks that the store is ours; what it opens is closed by `stack`.
+
+    Raises:
+        StoreUnavailableError: the engine does not answer, or cannot give the configured durability, within
+            `start_timeout`.
+        StoreMismatchError: the store has another number of shards or another format.
+    """
+    connector = Connector(settings.url)
+    keyspace = Keyspace(settings.shards)
+    opener = _Opener(keyspace, settings.policy)
+    make = ClusterNodes if connector.cluster else SingleNode
+    nodes: Nodes = make(connector, opener.on_connected, settings.call_timeout)
+    stack.push_async_callback(nodes.close)
+    await nodes.start(settings.start_timeout)
+    calls = Calls(nodes, patience=settings.call_timeout)
+    await _check_meta(calls, keyspace)
+    commits = CommitLog(calls, keyspace)
+    active = RedisActiveStore(calls, keyspace, commits, settings.policy, settings.write)
+    hub = RedisHub(nodes, active, commits, limits=settings.taps, max_watches=settings.max_watches)
+    stack.push_async_callback(hub.close)
+    hub.start()
+    log.info("store open", engine=connector.name, shards=settings.shards, durability=settings.policy.level.name)
+    return Store(active, hub, nodes, commits)
+
+
+async def _check_meta(calls: Calls, keyspace: Keyspace) -> None:
+    from redis.crc import key_slot
+
+    name = "meta"
+    home = ShardKeys(-1, META, key_slot(META.encode()), "", "", "", "", "", "")
+    command = scripts.META.call(META, name, len(keyspace.shards), FORMAT)
+    reply = await calls.run(home, command, name.encode(), write=True)
+    shards, store_format = int(reply[1]), reply[2].decode()
+    if shards != len(keyspace.shards):
+        raise StoreMismatchError(
+            f"the store has {shards} shards, not {len(keyspace.shards)}: "
+            f"the number is fixed at its first start; set SOJOURN_SHARDS={shards}"
+        )
+    if store_format != FORMAT:
+        raise StoreMismatchError(f"the store has format {store_format}; this version serves format {FORMAT}")
+
+
+class _Opener:
+    """What every new connection to a node does before calls are let through."""
+
+    def __init__(self, keyspace: Keyspace, policy: DurabilityPolicy) -> None:
+        self._keyspace = keyspace
+        self._policy = policy
+        self._known: dict[int, str] = {}
+
+    async def on_connected(self, link: Link) -> None:
+        await self._policy.establish(link)
+        begun = [
+            (
+                shard,
+                link.submit_now(scripts.OPEN.call(shard.incarnation, shard.sequence, shard.tag, _new_incarnation())),
+            )
+            for shard in self._keyspace.shards
+        ]
+        replies = await asyncio.gather(*(future for _, future in begun), return_exceptions=True)
+        for (shard, _), reply in zip(begun, replies, strict=True):
+            if isinstance(reply, REDIRECTS):
+                continue  # another node's shard
+            if isinstance(reply, rx.RedisError | SojournError):
+                raise reply
+            incarnation = reply[1].decode()  # type: ignore[index]
+            if self._known.setdefault(shard.number, incarnation) != incarnation:
+                log.error("a shard of the store lost its data and begins anew", shard=shard.number)
+                self._known[shard.number] = incarnation
+
+
+def _new_incarnation() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,104 @@
+"""The Lua scripts: one `.lua` file an operation, bound by name.
+
+A script's header lists its KEYS and ARGV by name; loading turns those names into locals, so scripts never use
+positions, and refuses a binding whose names are not the header's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+Command = tuple[bytes | str | int, ...]
+
+
+class Script:
+    """One operation. `call()` gives the EVALSHA command, `source_call()` the same with the source for an engine
+    that forgot it."""
+
+    def __init__(self, name: str, *, keys: Sequence[str], args: Sequence[str]) -> None:
+        self.name = name
+        self.source = _load(name, keys, args)
+        self.writes = "no-writes" not in self.source.splitlines()[0]
+        self._sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        self._head: Command = (b"EVALSHA", self._sha.encode(), str(len(keys)).encode())
+
+    def call(self, *keys_and_args: bytes | str | int) -> Command:
+        """The command that runs the script; keys first, then arguments, both in the order of the header."""
+        return self._head + keys_and_args
+
+    def source_call(self, command: Command) -> Command:
+        """The same call for an engine that does not know the script."""
+        return (b"EVAL", self.source, *command[2:])
+
+
+def _load(name: str, keys: Sequence[str], args: Sequence[str]) -> str:
+    text = (files(__package__) / "lua" / f"{name}.lua").read_text()
+    shebang, body = text.split("\n", 1)
+    if not shebang.startswith("#!lua"):
+        raise ValueError(f"{name}.lua: the first line must be a shebang")
+    _check_header(name, body, "KEYS", keys)
+    _check_header(name, body, "ARGV", args)
+    names = [f"local {key} = KEYS[{i}]" for i, key in enumerate(keys, 1)]
+    names += [f"local {arg} = ARGV[{i}]" for i, arg in enumerate(args, 1)]
+    names.append(f"local NARGS = {len(args)}")
+    return "\n".join([shebang, *names, re.sub(r"^--@include (\w+)$", _include, body, flags=re.MULTILINE)])
+
+
+def _include(match: re.Match[str]) -> str:
+    return (files(__package__) / "lua" / "includes" / f"{match[1]}.lua").read_text()
+
+
+def _check_header(name: str, body: str, part: str, names: Sequence[str]) -> None:
+    match = re.search(rf"^-- {part}((?:.*\n)(?:--  .*\n)*)", body, re.MULTILINE)
+    words = re.findall(r"\w+", match[1]) if match else []
+    missing = [n for n in names if n not in words]
+    if missing:
+        raise ValueError(f"{name}.lua: the {part} of the header do not name {missing}")
+
+
+_SESSION_COMMIT = ("due", "dirty", "sequence", "log")
+
+WRITE = Script(
+    "write",
+    keys=("head", "events", "requests", "tombstone", "idempotency", *_SESSION_COMMIT),
+    args=(
+        "member", "expected_revision", "required_status", "fencing_token", "on_ended", "max_bytes", "fingerprint",
+        "retention", "mask", "body", "channel", "inline_limit", "log_length",
+        "n_sets", "n_deletes", "n_state_increments", "n_increments", "n_stamps",
+    ),
+)  # fmt: skip
+CREATE = Script(
+    "create",
+    keys=("head", "events", "tombstone", "idempotency", "index", *_SESSION_COMMIT, "shard_incarnation"),
+    args=(
+        "member", "session_id", "uid", "fingerprint", "retention", "max_bytes", "idle", "life", "mask", "body",
+        "channel", "inline_limit", "log_length", "n_sets",
+    ),
+)  # fmt: skip
+MINT = Script("mint", keys=("minted",), args=("name", "proposed", "retention"))
+READ = Script("read", keys=("head", "tombstone"), args=("member", "full"))
+DELETE = Script(
+    "delete",
+    keys=("head", "events", "requests", "tombstone", "idempotency", "index", *_SESSION_COMMIT),
+    args=("member", "session_id", "expected_revision", "fingerprint", "retention", "channel", "log_length"),
+)
+EVENTS = Script(
+    "events",
+    keys=("head", "events", "tombstone"),
+    args=(
+        "member", "after", "after_us", "after_uid", "after_incarnation", "strict", "before", "mask", "count",
+        "scan_limit", "byte_limit", "reverse",
+    ),
+)  # fmt: skip
+TRIM = Script("trim", keys=("head", "events"), args=("member", "before"))
+NEWEST = Script("newest", keys=("index",), args=("name", "highest", "count"))
+OPEN = Script("open", keys=("shard_incarnation", "sequence"), args=("name", "proposed"))
+POSITION = Script("position", keys=("shard_incarnation", "sequence"), args=("name",))
+COMMITS = Script("commits", keys=("log", "sequence", "shard_incarnation"), args=("name", "after", "count"))
+META = Script("meta", keys=("meta",), args=("name", "shards", "format"))
+
+ALL = (WRITE, CREATE, MINT, READ, DELETE, EVENTS, TRIM, NEWEST, OPEN, POSITION, COMMITS, META)
+BY_SHA = {script.call()[1]: script for script in ALL}

@@ -1,0 +1,220 @@
+"""A watcher's place in the live flow. A tap that is behind reads the log; one that is level takes what its feed
+pushes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..domain.cursor import SessionCursor, ShardCursor
+from ..domain.errors import DrainingError, NotFoundError, PositionError, SojournError
+from ..domain.events import StoredEvent
+from ..domain.session import SessionKey
+from ..ports import ActiveStore, DeletedSession, EventQuery
+from .reading import rolled_back
+
+if TYPE_CHECKING:
+    from .commits import CommitLog
+
+Item = StoredEvent | DeletedSession
+_ALWAYS = 1 << 63
+"""A revision above all: the log must be read once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TapLimits:
+    """How far a watcher may fall behind before it is ended."""
+
+    events: int = 2000
+    bytes: int = 8 << 20
+
+
+class BaseTap:
+    """Queue, waiting and failing, common to both kinds of tap."""
+
+    def __init__(self, limits: TapLimits) -> None:
+        self._limits = limits
+        self._queue: deque[Item] = deque()
+        self._queued_bytes = 0
+        self._error: SojournError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def fail(self, error: SojournError) -> None:
+        """Ends the tap: its watcher gets the error before anything else that waits."""
+        if self._error is None:
+            self._error = error
+        self._wake()
+
+    def drain(self) -> None:
+        self.fail(DrainingError())
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _put(self, item: Item) -> None:
+        self._queue.append(item)
+        self._queued_bytes += len(item.body) if isinstance(item, StoredEvent) else 64
+        if len(self._queue) > self._limits.events or self._queued_bytes > self._limits.bytes:
+            self._queue.clear()
+            self.fail(PositionError("the watcher reads too slowly", reason="SLOW_CONSUMER"))
+        self._wake()
+
+    def _take(self) -> list[Item]:
+        items = list(self._queue)
+        self._queue.clear()
+        self._queued_bytes = 0
+        return items
+
+    async def _wait(self, deadline: float) -> None:
+        """Waits for a wake-up until `deadline` (loop time)."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_at(deadline, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+
+class SessionTap(BaseTap):
+    """The flow of one session, from a cursor on."""
+
+    def __init__(self, key: SessionKey, store: ActiveStore, limits: TapLimits, at: SessionCursor) -> None:
+        super().__init__(limits)
+        self._key = key
+        self._store = store
+        self._at = at
+        self._behind = True
+        self._seen = 0
+        self._deleted = False
+
+    def push(self, item: Item) -> None:
+        """Takes an item of the feed; a gap means that the log must be read."""
+        if isinstance(item, DeletedSession):
+            self._deleted = self._behind = True
+            self._seen = _ALWAYS
+        elif self._behind:
+            self._seen = max(self._seen, item.revision)
+        elif item.revision == self._at.revision + 1 and item.uid == self._at.uid:
+            self._at = item.cursor
+            self._put(item)
+            return
+        elif item.revision > self._at.revision or item.uid != self._at.uid:
+            self._behind, self._seen = True, item.revision
+        self._wake()
+
+    def check(self) -> None:
+        """Something may have been missed, or lost: compare with the log."""
+        self._behind = True
+        self._wake()
+
+    async def next(self, timeout: float) -> list[Item]:
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            if self._error:
+                raise self._error
+            if self._queue:
+                return self._take()
+            if self._behind:
+                items = await self._catch_up()
+                if items:
+                    return items
+                continue
+            if asyncio.get_running_loop().time() >= deadline:
+                return []
+            await self._wait(deadline)
+
+    async def _catch_up(self) -> list[Item]:
+        """Reads one page of the log. What the feed pushed while we read is noticed by `_seen` and read next."""
+        self._seen = 0
+        try:
+            page = await self._store.events(self._key, EventQuery(after=self._at, count=500))
+        except NotFoundError as error:
+            return [self._gone(error)]
+        except PositionError as error:
+            if self._deleted and error.reason == "SESSION_REPLACED":
+                return [DeletedSession(self._key.session_id, self._at.uid, self._at.revision)]
+            raise
+        if page.events:
+            self._at = page.events[-1].cursor
+        self._behind = page.more or self._seen > self._at.revision
+        return list(page.events)
+
+    def _gone(self, error: NotFoundError) -> DeletedSession:
+        if error.reason == "SESSION_NOT_FOUND" and not self._deleted:
+            raise rolled_back(self._key.session_id, "0")
+        self._behind = False
+        revision = int(error.metadata.get("revision", self._at.revision))
+        return DeletedSession(self._key.session_id, self._at.uid, revision)
+
+
+class TenantTap(BaseTap):
+    """The flow of all sessions of a tenant, from a position in every shard on."""
+
+    def __init__(self, tenant: str, commits: CommitLog, limits: TapLimits, checksum: int, sequences: list[int]) -> None:
+        super().__init__(limits)
+        self._tenant = tenant
+        self._commits = commits
+        self._checksum = checksum
+        self._handed = sequences
+        self._pushed = list(sequences)
+        self._behind: dict[int, int] = dict.fromkeys(range(len(sequences)), 0)
+        self._queue_shards: deque[tuple[int, int]] = deque()
+
+    @property
+    def cursor(self) -> ShardCursor:
+        return ShardCursor(self._checksum, tuple(self._handed))
+
+    def push(self, shard: int, sequence: int, key: SessionKey, item: Item) -> None:
+        """Takes an item of a shard's feed."""
+        if shard in self._behind:
+            self._behind[shard] = max(self._behind[shard], sequence)
+        elif sequence > self._pushed[shard]:
+            self._pushed[shard] = sequence
+            if key.tenant == self._tenant:
+                self._queue_shards.append((shard, sequence))
+                self._put(item)
+            elif not self._queue:
+                self._handed[shard] = sequence
+
+    def check(self, shard: int, sequence: int) -> None:
+        """The shard is at `sequence`; what was not pushed must be read."""
+        if sequence > self._pushed[shard] or shard in self._behind:
+            self._behind[shard] = max(self._behind.get(shard, 0), sequence)
+            self._wake()
+
+    async def next(self, timeout: float) -> list[Item]:
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            if self._error:
+                raise self._error
+            if self._queue:
+                for shard, sequence in self._queue_shards:
+                    self._handed[shard] = sequence
+                self._queue_shards.clear()
+                return self._take()
+            if self._behind:
+                items = await self._catch_up(next(iter(self._behind)))
+                if items:
+                    return items
+                continue
+            if asyncio.get_running_loop().time() >= deadline:
+                return []
+            await self._wait(deadline)
+
+    async def _catch_up(self, shard: int) -> list[Item]:
+        keys = self._commits.shards[shard]
+        page = await self._commits.after(keys, self._pushed[shard], None)
+        if page.state == "too_old":
+            raise PositionError("commits after the cursor are no longer kept", reason="CURSOR_TOO_OLD")
+        if page.state == "rolled_back":
+            raise PositionError("the store lost history that was read before", reason="HISTORY_ROLLED_BACK")
+        self._pushed[shard] = self._handed[shard] = page.sequence
+        if not page.more and self._behind[shard] <= page.sequence:
+            del self._behind[shard]
+        return [item for _, key, item in page.items if key.tenant == self._tenant]

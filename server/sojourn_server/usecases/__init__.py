@@ -1,0 +1,1 @@
+"""What callers can do, one module a noun. Knows no wire format and no engine."""

@@ -1,0 +1,250 @@
+"""Watching one session, or all that match a filter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from ..domain.changes import ChangeKind, kind_mask
+from ..domain.cursor import SessionCursor, ShardCursor
+from ..domain.errors import DrainingError, PositionError, SojournError
+from ..domain.events import StoredEvent
+from ..domain.filters import SessionFilter
+from ..domain.session import Session, SessionKey, SessionStatus
+from ..ports import ActiveStore, DeletedSession, Hub, Tap
+
+STATUS = kind_mask([ChangeKind.STATUS_CHANGED])
+MATCH_AGAIN = kind_mask([ChangeKind.SESSION_CREATED, ChangeKind.INFO_UPDATED, ChangeKind.STATUS_CHANGED])
+"""Events after which a session may match a filter that it did not match before, or the other way round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything up to the cursor was delivered or dropped by the filter."""
+
+    cursor: SessionCursor | ShardCursor
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GoingAway:
+    """This worker shuts down; resuming at the cursor misses nothing."""
+
+    cursor: SessionCursor | ShardCursor
+
+
+Message = Session | list[StoredEvent] | Progress | DeletedSession | GoingAway
+
+
+@dataclass(frozen=True, slots=True)
+class WatchQuery:
+    """How to watch. `after` None means from now on; `mask` 0 means every kind; `interval` in seconds."""
+
+    after: int | SessionCursor | None = None
+    snapshot: bool = False
+    mask: int = 0
+    until_ended: bool = False
+    interval: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TenantWatchQuery:
+    """How to watch many sessions."""
+
+    wanted: SessionFilter
+    after: ShardCursor | None = None
+    snapshot: bool = False
+    mask: int = 0
+    interval: float = 10.0
+
+
+class Watching:
+    """Watches; each yields messages until it ends. Errors are those of the Hub port."""
+
+    def __init__(self, store: ActiveStore, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def session(self, key: SessionKey, query: WatchQuery) -> AsyncIterator[Message]:
+        """The messages of a watch of one session."""
+        after = query.after
+        if query.snapshot:
+            session = await self._store.get(key, full=True)
+            after = SessionCursor(session.uid, session.incarnation, session.revision, session.updated_us)
+            yield session
+        async with self._hub.session(key, after) as (cursor, tap):
+            yield Progress(cursor, cursor.revision)
+            if query.until_ended and await self._has_ended(key, cursor):
+                return
+            pace = _Pace(query.interval)
+            try:
+                async for items in _flow(tap, pace):
+                    events, deleted = _split(items)
+                    if events:
+                        cursor = events[-1].cursor
+                        kept = events if not query.mask else [e for e in events if e.mask & query.mask]
+                        if kept:
+                            yield kept
+                    if deleted:
+                        yield deleted
+                        return
+                    if (
+                        query.until_ended
+                        and any(e.mask & STATUS for e in events)
+                        and await self._has_ended(key, cursor)
+                    ):
+                        return
+                    if pace.due():
+                        yield Progress(cursor, cursor.revision)
+            except DrainingError:
+                yield GoingAway(cursor)
+            except PositionError as error:
+                if error.reason == "SLOW_CONSUMER":
+                    error.metadata.update(session_id=key.session_id, cursor=cursor.encode())
+                raise
+
+    async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncIterator[Message]:
+        """The messages of a watch of a tenant's sessions."""
+        matcher = _Matcher(self._store, tenant, query.wanted)
+        async with self._hub.tenant(tenant, query.after) as tap:
+            if query.snapshot:
+                async for session in self._snapshots(tenant, query.wanted):
+                    matcher.learn(session)
+                    yield session
+            yield Progress(tap.cursor)
+            pace = _Pace(query.interval)
+            try:
+                async for items in _flow(tap, pace):
+                    for message in await matcher.keep(items, query.mask):
+                        yield message
+                    if pace.due():
+                        yield Progress(tap.cursor)
+            except DrainingError:
+                yield GoingAway(tap.cursor)
+            except PositionError as error:
+                if error.reason == "SLOW_CONSUMER":
+                    error.metadata.update(cursor=tap.cursor.encode())
+                raise
+
+    async def _has_ended(self, key: SessionKey, delivered: SessionCursor) -> bool:
+        """Whether the session has ended and everything up to its head was delivered."""
+        session = await self._store.get(key, full=False)
+        return session.status is not SessionStatus.ACTIVE and session.revision <= delivered.revision
+
+    async def _snapshots(self, tenant: str, wanted: SessionFilter) -> AsyncIterator[Session]:
+        after: tuple[int, str] | None = None
+        while True:
+            places = await self._store.newest(tenant, after=after, count=200)
+            keys = [SessionKey(tenant, session_id) for _, session_id in places]
+            for session in await self._store.get_many(keys, full=False):
+                if isinstance(session, Session) and wanted.matches(session):
+                    yield session
+            if len(places) < 200:
+                return
+            after = places[-1]
+
+
+class _Pace:
+    """When the next progress marker is due."""
+
+    def __init__(self, interval: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._interval = interval
+        self._next = self._clock() + interval
+
+    def left(self) -> float:
+        return max(self._next - self._clock(), 0.0)
+
+    def due(self) -> bool:
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._interval
+        return True
+
+
+async def _flow(tap: Tap, pace: _Pace) -> AsyncIterator[list[StoredEvent | DeletedSession]]:
+    """What the tap gives, and an empty list when a progress marker is due. A store that is away for a moment is
+    waited for."""
+    while True:
+        try:
+            yield await tap.next(pace.left())
+        except SojournError as error:
+            if error.reason != "STORE_UNAVAILABLE":
+                raise
+            await asyncio.sleep(min(pace.left(), 0.2))
+            yield []
+
+
+def _split(items: list[StoredEvent | DeletedSession]) -> tuple[list[StoredEvent], DeletedSession | None]:
+    events: list[StoredEvent] = []
+    for item in items:
+        if isinstance(item, DeletedSession):
+            return events, item
+        events.append(item)
+    return events, None
+
+
+class _Matcher:
+    """Which sessions of a flow match a filter, as they are at their events."""
+
+    def __init__(self, store: ActiveStore, tenant: str, wanted: SessionFilter) -> None:
+        self._store = store
+        self._tenant = tenant
+        self._wanted = wanted
+        self._everything = wanted == SessionFilter()
+        self._matched: dict[str, bool] = {}
+        self._snapshots: dict[str, int] = {}
+
+    def learn(self, session: Session) -> None:
+        """The session was delivered as a snapshot: its events up to there are known."""
+        self._matched[session.id] = True
+        self._snapshots[session.id] = session.revision
+
+    async def keep(
+        self, items: list[StoredEvent | DeletedSession], mask: int
+    ) -> list[list[StoredEvent] | DeletedSession]:
+        """The items of matching sessions, as messages in their order."""
+        messages: list[list[StoredEvent] | DeletedSession] = []
+        now = {} if self._everything else await self._match_again(items)
+        for item in items:
+            if not self._keeps(item, now):
+                continue
+            if isinstance(item, DeletedSession):
+                messages.append(item)
+            elif not mask or item.mask & mask:
+                if messages and isinstance(messages[-1], list):
+                    messages[-1].append(item)
+                else:
+                    messages.append([item])
+        return messages
+
+    def _keeps(self, item: StoredEvent | DeletedSession, now: dict[str, bool]) -> bool:
+        sid = item.session_id
+        before = self._everything or self._matched.get(sid, False)
+        if isinstance(item, DeletedSession):
+            self._matched.pop(sid, None)
+            self._snapshots.pop(sid, None)
+            return before
+        if item.revision <= self._snapshots.get(sid, 0):
+            return False
+        if item.mask & MATCH_AGAIN and sid in now:
+            self._matched[sid] = now[sid]
+            return before or now[sid]
+        return before or now.get(sid, False)
+
+    async def _match_again(self, items: list[StoredEvent | DeletedSession]) -> dict[str, bool]:
+        """Reads the heads of sessions that are new here or may have changed what the filter asks for."""
+        unknown = dict.fromkeys(
+            item.session_id
+            for item in items
+            if isinstance(item, StoredEvent) and (item.mask & MATCH_AGAIN or item.session_id not in self._matched)
+        )
+        keys = [SessionKey(self._tenant, session_id) for session_id in unknown]
+        found: dict[str, bool] = {}
+        for key, session in zip(keys, await self._store.get_many(keys, full=False), strict=True):
+            if isinstance(session, Session):
+                found[key.session_id] = self._wanted.matches(session)
+                self._matched.setdefault(key.session_id, found[key.session_id])
+        return found

@@ -1,0 +1,51 @@
+"""A worker process, started by `workers.Workers`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from .app import Worker
+from .domain.errors import SojournError
+from .logs import configure_logs
+from .main import stop_at_eof, tell_ready
+from .settings import Settings
+from .store.opening import StoreMismatchError
+
+log = structlog.get_logger()
+
+
+async def _serve(settings: Settings, store_url: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    stop_at_eof(loop, stop)
+    async with Worker(settings, store_url, reuse_port=True) as worker:
+        tell_ready(settings.listen)
+        log.debug("worker serves", port=worker.port, pid=os.getpid())
+        await stop.wait()
+
+
+def main() -> int:
+    """Serves until told to stop."""
+    told = json.loads(os.environ["SOJOURN_WORKER"])
+    settings = Settings(**told["settings"])
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, told["store_url"]))
+    except (SojournError, StoreMismatchError, OSError, RuntimeError) as error:
+        log.error("worker cannot serve", error=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The command line where no server is needed: help, usage errors, `serve`'s settings, a server that is not there."""
+
+import re
+import socket
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from sojourn.cli import main
+from sojourn.cli._options import CHANGE_KINDS, STATUSES
+from sojourn.enums import ChangeKind, SessionStatus
+
+COMMANDS = ["serve", "show", "list", "watch", "replay", "demo"]
+
+
+def invoke(*arguments, **options):
+    return CliRunner().invoke(main, list(arguments), **options)
+
+
+@pytest.fixture
+def nobody():
+    """A target where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_help_names_the_commands_and_exit_codes():
+    result = invoke("--help")
+    assert result.exit_code == 0
+    assert [name for name in COMMANDS if name not in result.output] == []
+    assert "4    the server cannot be reached" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_help(command):
+    assert invoke(command, "--help").exit_code == 0
+    for parameter in main.commands[command].params:
+        assert parameter.param_type_name == "argument" or parameter.help, parameter
+
+
+def test_version():
+    assert re.fullmatch(r"sojourn \d+\.\d+\.\d+\S*\n", invoke("--version", prog_name="sojourn").output)
+
+
+def test_help_waits_for_nothing_heavy():
+    heavy = ("rich.table", "sojourn_server", "redis")
+    code = "import sys; from sojourn.cli import main; main(['--help'], standalone_mode=False)\n"
+    code += f"print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_choices_are_those_of_the_sdk():
+    assert set(CHANGE_KINDS) == set(ChangeKind) - {"unknown"}
+    assert set(STATUSES) == set(SessionStatus) - {"unknown"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["show"],
+        ["show", "x", "--messages", "-1"],
+        ["list", "--status", "asleep"],
+        ["watch", "x", "--user", "ann"],
+        ["watch", "--until-ended"],
+        ["watch", "x", "--after", "3", "--snapshot"],
+        ["watch", "x", "--kind", "nonsense"],
+        ["replay", "/does/not/exist"],
+        ["replay", "-", "--speed", "0"],
+        ["replay", "-", "--speed", "fast"],
+        ["replay", "-", "--concurrency", "0"],
+        ["serve", "--ephemeral", "--data-dir", "x"],
+        ["serve", "--redis", "redis://x", "--data-dir", "x"],
+        ["demo", "--agents", "0"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments):
+    assert invoke(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "x"], ["watch"], ["watch", "x"], ["replay", "-"]])
+def test_an_absent_server_exits_with_4_and_the_next_step(arguments, nobody):
+    result = invoke(*arguments, "--target", nobody, input="")
+    assert result.exit_code == 4
+    assert nobody in result.stderr
+    assert "sojourn serve" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_target_comes_from_the_environment(nobody):
+    result = invoke("list", env={"SOJOURN_TARGET": nobody})
+    assert result.exit_code == 4
+    assert nobody in result.stderr
+
+
+@pytest.fixture
+def server_modules(monkeypatch):
+    """Stands in for the server package; what `run` was given is in the list."""
+    runs = []
+
+    class Settings:
+        def __init__(self, **given):
+            if given.get("listen") == "nonsense":
+                raise ValueError("listen: expected HOST:PORT")
+            self.given = given
+
+    settings, server = ModuleType("sojourn_server.settings"), ModuleType("sojourn_server.main")
+    settings.Settings = Settings
+    server.run = lambda settings: runs.append(settings.given) or 7
+    for module in (ModuleType("sojourn_server"), settings, server):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return runs
+
+
+def test_serve_passes_on_only_what_was_given(server_modules):
+    assert invoke("serve").exit_code == 7
+    assert server_modules == [{}]
+
+
+def test_serve_passes_on_every_flag(server_modules, tmp_path):
+    config = tmp_path / "sojourn.toml"
+    config.touch()
+    flags = ["--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), "--catalog", "sqlite://", "--blobs", "file:///b"]
+    flags += ["--workers", "2", "--durability", "local_fsync", "--no-reflection", "--grace", "2.5"]
+    flags += ["--log-format", "json", "--log-level", "debug", "--config", str(config)]
+    invoke("serve", *flags)
+    assert server_modules == [
+        {
+            "listen": "127.0.0.1:0",
+            "data_dir": tmp_path,
+            "catalog": "sqlite://",
+            "blobs": "file:///b",
+            "workers": 2,
+            "durability": "local_fsync",
+            "reflection": False,
+            "grace_seconds": 2.5,
+            "log_format": "json",
+            "log_level": "debug",
+            "config": config,
+        }
+    ]
+
+
+def test_serve_explains_wrong_settings(server_modules):
+    result = invoke("serve", "--listen", "nonsense")
+    assert result.exit_code == 2
+    assert "expected HOST:PORT" in result.stderr
+    assert server_modules == []
+
+
+def test_serve_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sojourn_server.main", None)
+    result = invoke("serve")
+    assert result.exit_code == 1
+    assert "pip install 'sojourn[server]'" in result.stderr

@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import json
+import os
 import pty
 import re
 import signal
-import os
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -145,9 +147,54 @@ class TestReplay:
         assert await stored(client, f"{prefix}-chats-1") == CHAT
 
     async def test_a_server_killed_in_the_middle_loses_and_repeats_nothing(self, tmp_path, prefix):
-        serve = ["serve", "--data-dir", str(tmp_path / "data"), "--listen"]
-        async with running(*serve, f"127.0.0.1:{_free_port()}") as server:
-            ...
+        target = f"127.0.0.1:{_free_port()}"
+        serve = ("serve", "--data-dir", str(tmp_path / "data"), "--listen", target)
+        replaying = ("replay", str(recordings()), "--id-prefix", prefix, "--project", prefix, "--concurrency", "32")
+        async with AsyncExitStack() as stack:
+            server = await stack.enter_async_context(running(*serve))
+            client = await stack.enter_async_context(_connected(target))
+            watch = await stack.enter_async_context(running("watch", "--project", prefix, "-o", "json", target=target))
+            await _until_watched(client, watch, prefix)
+            program = await stack.enter_async_context(running(*replaying, target=target))
+            await watch.until_lines(len(watch.lines) + 500)
+            await server.end(signal.SIGKILL)
+            await stack.enter_async_context(running(*serve))
+            assert await program.end(timeout=90) == 0, program.errors
+            assert program.lines[-1].startswith("100 sessions, 2,658 messages, 572 invocations")
+
+            expected = {}
+            for number, line in enumerate(recorded_lines(), start=1):
+                session_id = f"{prefix}-trajectories-{number}"
+                assert await stored(client, session_id) == line["traj"]
+                # Created, one event a message, the reward, completed: each once and in order.
+                expected[session_id] = list(range(1, len(line["traj"]) + 4))
+            await wait_until(
+                lambda: len(_revisions(watch, expected)) == 100 and _revisions(watch, expected) == expected,
+                timeout=30,
+                description="the watch has shown every event once and in order",
+            )
+
+
+def _revisions(watch, session_ids):
+    """The revisions that a watch showed of these sessions, in the order it showed them."""
+    shown = {}
+    for event in map(json.loads, watch.lines):
+        if event["session_id"] in session_ids:
+            shown.setdefault(event["session_id"], []).append(event["revision"])
+    return shown
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def _connected(target):
+    """A client, as soon as the server takes one."""
+    async with sdk.Client(target, timeouts=sdk.Timeouts(connect=30)) as client:
+        yield client
 
 
 class TestShow:
@@ -159,7 +206,9 @@ class TestShow:
     async def test_a_readable_page(self, target, session_id):
         done = await sojourn("show", session_id, target=target)
         assert done.code == 0, done.stderr
-        places = [done.stdout.index(text) for text in (session_id, "Be brief.", "Weather in Oslo?", "weather", "-3 deg")]
+        places = [
+            done.stdout.index(text) for text in (session_id, "Be brief.", "Weather in Oslo?", "weather", "-3 deg")
+        ]
         assert places == sorted(places)
         assert "completed" in done.stdout
         assert "\x1b" not in done.stdout

@@ -92,19 +92,19 @@ class Calls:
         self._get_batch: Any = channel.unary_unary(
             _path("BatchGetSessions"), response_deserializer=pb.BatchGetSessionsResponse.FromString
         )
-        self._create = _unary(channel, "CreateSession", pb.CreateSessionResponse)
-        self._complete = _unary(channel, "CompleteSession", pb.CompleteSessionResponse)
-        self._delete = _unary(channel, "DeleteSession", pb.DeleteSessionResponse)
-        self._list_sessions = _unary(channel, "ListSessions", pb.ListSessionsResponse)
-        self._list_events = _unary(channel, "ListEvents", pb.ListEventsResponse)
+        self._create = _unary(channel, "CreateSession", pb.CreateSessionRequest, pb.CreateSessionResponse)
+        self._complete = _unary(channel, "CompleteSession", pb.CompleteSessionRequest, pb.CompleteSessionResponse)
+        self._delete = _unary(channel, "DeleteSession", pb.DeleteSessionRequest, pb.DeleteSessionResponse)
+        self._list_sessions = _unary(channel, "ListSessions", pb.ListSessionsRequest, pb.ListSessionsResponse)
+        self._list_events = _unary(channel, "ListEvents", pb.ListEventsRequest, pb.ListEventsResponse)
         self._watch_session = channel.unary_stream(
             _path("WatchSession"),
-            request_serializer=Message.SerializeToString,
+            request_serializer=pb.WatchSessionRequest.SerializeToString,
             response_deserializer=pb.WatchSessionResponse.FromString,
         )
         self._watch_sessions = channel.unary_stream(
             _path("WatchSessions"),
-            request_serializer=Message.SerializeToString,
+            request_serializer=pb.WatchSessionsRequest.SerializeToString,
             response_deserializer=pb.WatchSessionsResponse.FromString,
         )
 
@@ -185,9 +185,9 @@ def encode_read(session_id: str) -> bytes:
     return pb.BatchGetSessionsRequest(session_ids=[session_id], view=session_pb2.SESSION_VIEW_FULL).SerializeToString()
 
 
-def _unary(channel: grpc.aio.Channel, method: str, response: type[Message]) -> Any:
+def _unary(channel: grpc.aio.Channel, method: str, request: type[Message], response: type[Message]) -> Any:
     return channel.unary_unary(
-        _path(method), request_serializer=Message.SerializeToString, response_deserializer=response.FromString
+        _path(method), request_serializer=request.SerializeToString, response_deserializer=response.FromString
     )
 
 

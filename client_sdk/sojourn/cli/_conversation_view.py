@@ -61,5 +61,8 @@ def _print_message(out: Console, message: ch.MessageAppended, event: Event, fold
     lines = clean(message_content(message)).splitlines()
     if fold is not None and len(lines) > fold:
         lines = [*lines[:fold], f"… {len(lines) - fold:,} more lines (--full)"]
-    if lines:
+    if not out.is_terminal:
+        # Rich fills wrapped lines with blanks up to the width; whoever reads a pipe wants the text.
+        out.print(Text("\n".join(f"  {line}" if line else "" for line in lines)), soft_wrap=True)
+    elif lines:
         out.print(Padding(Text("\n".join(lines)), (0, 0, 0, 2), expand=False))

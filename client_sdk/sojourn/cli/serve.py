@@ -24,14 +24,19 @@ from ._errors import CommandError, ExitCode
 @click.option("--catalog", metavar="URL", help="The SQL database that makes sessions searchable.")
 @click.option("--blobs", metavar="URL", help="Where snapshots, archives and artifacts are kept.")
 @click.option("--workers", type=click.IntRange(min=1), help="Server processes. [1]")
-@click.option("--durability", metavar="LEVEL", help="What an acknowledged write must survive.")
+@click.option(
+    "--durability", type=click.Choice(["auto", "fsync", "replicated", "relaxed"]),
+    help="What an acknowledged write must survive.",
+)  # fmt: skip
 @click.option("--reflection/--no-reflection", default=None, help="Let tools such as grpcurl explore the server.")
 @click.option(
     "--grace", "grace_seconds", type=click.FloatRange(min=0), metavar="SECONDS",
     help="Time for calls in flight to end after SIGTERM.",
 )  # fmt: skip
 @click.option("--log-format", type=click.Choice(["console", "json"]), help="How to write the log.")
-@click.option("--log-level", metavar="LEVEL", help="Least severe level to log.")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least severe level to log."
+)
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML or YAML)."
 )

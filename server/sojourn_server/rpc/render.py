@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sojourn.v1 import error_reason_pb2, event_pb2, session_pb2
+from sojourn.v1 import event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 
 from ..domain.cursor import SessionCursor
@@ -18,7 +18,7 @@ from ..ports import DeletedSession
 from ..usecases.watching import GoingAway, Message, Progress
 from .status import code_of
 
-_STATUSES = {status: session_pb2.SessionStatus.Name(int(status)) for status in SessionStatus}  # type: ignore[arg-type]
+_STATUSES = {status: session_pb2.SessionStatus.Name(int(status)) for status in SessionStatus}
 
 
 def session(found: Session, *, full: bool = True) -> session_pb2.Session:
@@ -120,7 +120,7 @@ def item_status(error: SojournError) -> pb.ItemStatus:
     return pb.ItemStatus(
         code=code_of(error).value[0],
         message=error.message,
-        reason=error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}"),
+        reason=f"ERROR_REASON_{error.reason}",
         metadata=error.metadata,
     )
 

@@ -127,7 +127,7 @@ def test_serve_passes_on_every_flag(server_modules, tmp_path):
     config = tmp_path / "sojourn.toml"
     config.touch()
     flags = ["--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), "--catalog", "sqlite://", "--blobs", "file:///b"]
-    flags += ["--workers", "2", "--durability", "local_fsync", "--no-reflection", "--grace", "2.5"]
+    flags += ["--workers", "2", "--durability", "fsync", "--no-reflection", "--grace", "2.5"]
     flags += ["--log-format", "json", "--log-level", "debug", "--config", str(config)]
     invoke("serve", *flags)
     assert server_modules == [
@@ -137,7 +137,7 @@ def test_serve_passes_on_every_flag(server_modules, tmp_path):
             "catalog": "sqlite://",
             "blobs": "file:///b",
             "workers": 2,
-            "durability": "local_fsync",
+            "durability": "fsync",
             "reflection": False,
             "grace_seconds": 2.5,
             "log_format": "json",

@@ -305,9 +305,11 @@ class SessionsWatch(Watch[Event | SessionDeleted]):
         self._after = after
         self._want_snapshot = snapshot
         self._snapshots: list[Session] = []
-        # Delivered since the last marker: a stream resumed there brings them again. A revision alone would not
-        # do: another session under the same id has the same ones, but not at the same time.
+        # Delivered on this stream since its last marker: a stream resumed there brings them again. A revision alone
+        # would not do: another session under the same id has the same ones, but not at the same time.
         self._delivered: set[tuple[object, ...]] = set()
+        # Delivered on earlier streams and not seen again: a marker of this stream may well be before them.
+        self._earlier: set[tuple[object, ...]] = set()
 
     @property
     def snapshots(self) -> tuple[Session, ...]:
@@ -320,6 +322,8 @@ class SessionsWatch(Watch[Event | SessionDeleted]):
         return self._after
 
     def _open(self) -> WatchStream:
+        self._earlier |= self._delivered
+        self._delivered.clear()
         if self._want_snapshot:
             self._snapshots.clear()  # those of a stream that broke before its first marker come again
         return self._open_stream(self._after, self._want_snapshot)
@@ -339,6 +343,10 @@ class SessionsWatch(Watch[Event | SessionDeleted]):
                 self._ready = True
 
     def _deliver(self, key: tuple[object, ...], item: Event | SessionDeleted) -> None:
-        if key not in self._delivered:
-            self._delivered.add(key)
+        if key in self._delivered:
+            return
+        self._delivered.add(key)
+        if key in self._earlier:
+            self._earlier.discard(key)
+        else:
             self._items.append(item)

@@ -10,6 +10,7 @@ from typing import Self
 
 import structlog
 
+from .domain.errors import SojournError
 from .domain.limits import Limits
 from .rpc.chain import Activity, default_chain
 from .rpc.changes import ProtoCodec
@@ -17,7 +18,9 @@ from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
 from .settings import Settings
 from .store.durability import DurabilityPolicy
-from .store.opening import Store, StoreSettings, open_store
+from .store.engine import EmbeddedEngine
+from .store.engine_errors import EngineError
+from .store.opening import Store, StoreMismatchError, StoreSettings, open_store
 from .store.taps import TapLimits
 from .store.writing import WriteSettings
 from .usecases.history import History
@@ -27,6 +30,19 @@ from .usecases.watching import Watching
 log = structlog.get_logger()
 
 HEALTH_SECONDS = 1.0
+
+START_ERRORS = (EngineError, StoreMismatchError, SojournError, OSError, RuntimeError, ValueError)
+"""What can keep a server from starting; each message is for the person at the terminal."""
+
+
+def embedded_engine(settings: Settings) -> EmbeddedEngine:
+    """The engine of a server that was given none; start it before its workers."""
+    return EmbeddedEngine(
+        None if settings.ephemeral else settings.data_dir,
+        binary=settings.engine_binary,
+        maxmemory=settings.engine_memory,
+        start_timeout=settings.start_timeout,
+    )
 
 
 class SystemClock:

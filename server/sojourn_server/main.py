@@ -13,13 +13,9 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from .app import Worker
-from .domain.errors import SojournError
+from .app import START_ERRORS, Worker, embedded_engine
 from .logs import configure_logs
 from .settings import Settings
-from .store.engine import EmbeddedEngine
-from .store.engine_errors import EngineError
-from .store.opening import StoreMismatchError
 from .workers import Workers
 
 log = structlog.get_logger()
@@ -31,7 +27,7 @@ def run(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_main(settings))
-    except (EngineError, SojournError, StoreMismatchError, OSError, RuntimeError, ValueError) as error:
+    except START_ERRORS as error:
         log.error("cannot serve", error=str(error))
         return 1
     return 0
@@ -45,7 +41,7 @@ async def _main(settings: Settings) -> None:
     if os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1":
         stop_at_eof(loop, stop)
     async with AsyncExitStack() as stack:
-        url = settings.redis or (await stack.enter_async_context(_engine(settings))).url
+        url = settings.redis or (await stack.enter_async_context(embedded_engine(settings))).url
         if settings.workers == 1:
             port = (await stack.enter_async_context(Worker(settings, url))).port
         else:
@@ -55,15 +51,6 @@ async def _main(settings: Settings) -> None:
         log.info("serving", target=target, workers=settings.workers, pid=os.getpid())
         tell_ready(target)
         await stop.wait()
-
-
-def _engine(settings: Settings) -> EmbeddedEngine:
-    return EmbeddedEngine(
-        None if settings.ephemeral else settings.data_dir,
-        binary=settings.engine_binary,
-        maxmemory=settings.engine_memory,
-        start_timeout=settings.start_timeout,
-    )
 
 
 def tell_ready(target: str) -> None:

@@ -11,12 +11,10 @@ import sys
 import structlog
 import uvloop
 
-from .app import Worker
-from .domain.errors import SojournError
+from .app import START_ERRORS, Worker
 from .logs import configure_logs
 from .main import stop_at_eof, tell_ready
 from .settings import Settings
-from .store.opening import StoreMismatchError
 
 log = structlog.get_logger()
 
@@ -41,7 +39,7 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, told["store_url"]))
-    except (SojournError, StoreMismatchError, OSError, RuntimeError) as error:
+    except START_ERRORS as error:
         log.error("worker cannot serve", error=str(error))
         return 1
     return 0

@@ -224,8 +224,12 @@ def fill_values(target: Any, values: Mapping[str, Any] | None, field: str) -> No
         target[key].json = to_json(value, f'{field}["{key}"]')
 
 
-def texts(items: Iterable[str], field: str) -> Iterable[str]:
+def texts(items: Iterable[str], field: str) -> list[str]:
     """The texts. Raises InvalidFieldError for a single one: its letters are never what was meant."""
     if isinstance(items, str):
         raise invalid(field, "a list of texts, not one text")
-    return items
+    found = list(items)
+    for item in found:
+        if not isinstance(item, str):
+            raise invalid(field, f"texts, not {item!r}")
+    return found

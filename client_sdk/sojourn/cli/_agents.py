@@ -22,10 +22,11 @@ _CHARACTERS_PER_TOKEN = 4
 class Agents:
     """Agents that work on sessions of one project."""
 
-    def __init__(self, client: Client, *, project: str, seed: int) -> None:
+    def __init__(self, client: Client, *, project: str, seed: int, speed: float) -> None:
         self._client = client
         self._project = project
         self._seed = seed
+        self._speed = speed
         self._scripts = (SCRIPTS[number % len(SCRIPTS)] for number in count())
 
     async def work(self, agents: int, *, seconds: float) -> int:
@@ -52,15 +53,15 @@ class Agents:
                 tags=["demo", *script.tags],
             )
             for turn in script.turns:
-                await asyncio.sleep(mood.uniform(0.2, 1.0))
-                await _play(session, turn, mood)
+                await asyncio.sleep(mood.uniform(0.2, 1.0) / self._speed)
+                await _play(session, turn, tool_time=mood.uniform(0.7, 1.3) / self._speed)
             await _finish(session, script)
             if time.monotonic() >= until:
                 return played
         raise AssertionError("unreachable")
 
 
-async def _play(session: SessionHandle, turn: Say | Use | Note, mood: random.Random) -> None:
+async def _play(session: SessionHandle, turn: Say | Use | Note, *, tool_time: float) -> None:
     match turn:
         case Say(role="assistant", text=text):
             tokens = len(text) // _CHARACTERS_PER_TOKEN
@@ -72,7 +73,7 @@ async def _play(session: SessionHandle, turn: Say | Use | Note, mood: random.Ran
         case Use():
             try:
                 async with session.invocation(turn.tool, arguments=turn.arguments) as call:
-                    await asyncio.sleep(turn.seconds * mood.uniform(0.7, 1.3))
+                    await asyncio.sleep(turn.seconds * tool_time)
                     if turn.error:
                         raise _ToolError(turn.error)
                     call.result = turn.result

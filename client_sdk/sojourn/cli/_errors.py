@@ -55,23 +55,22 @@ def run(main: Coroutine[Any, Any, None], *, target: str) -> None:
         asyncio.run(main)
     except KeyboardInterrupt:
         raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
-    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+    except (click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
+        cause = _first(error)
+        if isinstance(cause, click.ClickException | BrokenPipeError):
+            raise cause from None  # click knows what to do
         if os.environ.get("SOJOURN_DEBUG"):
             raise
-        raise explain(error, target=target) from error
+        raise explain(cause, target=target) from error
 
 
 def explain(error: Exception, *, target: str) -> CommandError:
-    """The CommandError that tells a user about an error; of a group, about its first."""
+    """The CommandError that tells a user about an error."""
     from sojourn import errors
 
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
     match error:
-        case CommandError():
-            return error
         case errors.SessionNotFoundError():
             return CommandError(str(error), hint="`sojourn list` shows the sessions there are", code=ExitCode.NOT_FOUND)
         case errors.StoreUnavailableError() | errors.OutcomeUnknownError():
@@ -83,6 +82,13 @@ def explain(error: Exception, *, target: str) -> CommandError:
         case _:
             hint = "this is a defect; SOJOURN_DEBUG=1 shows the traceback"
             return CommandError(f"{type(error).__name__}: {error}", hint=hint)
+
+
+def _first(error: Exception) -> Exception:
+    """The error itself; of a group, its first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _unreachable(target: str, error: Exception) -> CommandError:

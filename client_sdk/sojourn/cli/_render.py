@@ -73,7 +73,7 @@ def _describe(change: ch.Change, width: int) -> tuple[str, str, str | Text]:
             outcome = change.status if not change.error else f"{change.status}: {change.error}"
             result = "" if change.result is None else one_line(compact(change.result), width)
             style = _OUTCOME_STYLES.get(change.status, "yellow")
-            return "result", "yellow", _words((clean(change.tool), "bold"), (one_line(outcome), style), (result, ""))
+            return "returned", "yellow", _words((clean(change.tool), "bold"), (one_line(outcome), style), (result, ""))
         case ch.StepFinished():
             style = _OUTCOME_STYLES.get(change.status, "yellow")
             run = f"run {change.run}" if change.run > 1 else ""
@@ -102,7 +102,7 @@ def _describe_data(change: ch.Change, width: int) -> tuple[str, str, str]:
     """As `_describe`, for the kinds that are shown as plain data."""
     match change:
         case ch.StateSet():
-            pairs = ", ".join(f"{key} = {compact(value)}" for key, value in change.values.items())
+            pairs = ", ".join(f"{key} = {compact(value)}" for key, value in sorted(change.values.items()))
             return "state", "cyan", one_line(pairs, width)
         case ch.StateDeleted():
             return "state", "cyan", one_line(f"deleted {', '.join(change.keys)}", width)

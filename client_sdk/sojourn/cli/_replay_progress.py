@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from ._replaying import Tally
 
@@ -17,6 +17,7 @@ class TallyProgress(Progress):
     def __init__(self, tally: Tally, *, total: int | None, console: Console) -> None:
         self._tally = tally
         self._begun = time.monotonic()
+        self._bar: TaskID | None = None
         super().__init__(
             TextColumn("sessions"),
             BarColumn(),
@@ -31,6 +32,8 @@ class TallyProgress(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The bar as of now."""
+        if self._bar is None:  # drawn by the base class before there is one
+            return
         tally = self._tally
         rate = (tally.messages - tally.known_messages) / max(time.monotonic() - self._begun, 0.001)
         text = f"{tally.messages:,} messages, {tally.invocations:,} invocations, {rate:,.0f} messages/s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from datetime import datetime, timedelta
@@ -13,16 +14,21 @@ if TYPE_CHECKING:
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 10_000
 
 
 @cache
 def console() -> Console:
-    """Standard output: coloured on a terminal, plain and wide enough elsewhere."""
+    """Standard output: coloured and as wide as a terminal, elsewhere plain and as wide as what is printed."""
     from rich.console import Console
 
-    out = Console(highlight=False, markup=False, emoji=False)
-    if not out.is_terminal and "COLUMNS" not in out._environ:
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would raise SystemExit, which tears an event loop apart when a task does it.
+            raise BrokenPipeError(errno.EPIPE, "standard output was closed")
+
+    out = Output(highlight=False, markup=False, emoji=False)
+    if not out.is_terminal:
         out.width = _PLAIN_WIDTH
     return out
 
@@ -46,6 +52,11 @@ def compact(value: Any) -> str:
 def json_line(document: Any) -> str:
     """A JSON document on one line, for programs."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 session`, `2,000 sessions`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def clock(time: datetime | None) -> str:

@@ -19,32 +19,36 @@ from ._errors import CommandError, run
     "--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True,
     help="No new session begins after this time; the demo ends when the agents are done.",
 )  # fmt: skip
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+    help="How many times faster than usual the agents work.",
+)  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="The agents' moods: same seed, same pauses.")
-def demo(target: str | None, agents: int, seconds: float, seed: int) -> None:
+def demo(target: str | None, agents: int, seconds: float, speed: float, seed: int) -> None:
     """Watch agents at work, with nothing to set up.
 
     Starts a private server unless --target names one. Several agents talk, use tools and keep state; their sessions are
     shown as a watcher sees them.
     """
-    run(_demo(target, agents, seconds, seed), target=target or "the private server")
+    run(_demo(target, agents, seconds, speed, seed), target=target or "the private server")
 
 
-async def _demo(target: str | None, agents: int, seconds: float, seed: int) -> None:
+async def _demo(target: str | None, agents: int, seconds: float, speed: float, seed: int) -> None:
     from ._agents import Agents
     from ._board import Board
     from ._connect import connected
-    from ._text import console
+    from ._text import console, counted
 
     project = f"demo-{int(time.time())}"
     out = console()
     async with _server(target) as address, connected(address) as client:
-        out.print(f"{agents} agents at work on {address}, project {project}")
-        crew = Agents(client, project=project, seed=seed)
+        out.print(f"{counted(agents, 'agent')} at work on {address}, project {project}")
+        crew = Agents(client, project=project, seed=seed, speed=speed)
         board = Board(client, project=project, out=out)
         async with board.watching():
             played = await crew.work(agents, seconds=seconds)
             await board.all_ended(played)
-        out.print(f"{played:,} sessions, {board.events:,} events, each seen once and in order")
+        out.print(f"{counted(played, 'session')}, {counted(board.events, 'event')}, each seen once and in order")
     _hint(target, project, board.last_session)
 
 

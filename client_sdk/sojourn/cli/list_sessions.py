@@ -67,7 +67,7 @@ def _print_table(sessions: Sequence[Session]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("session", overflow="fold", no_wrap=True)
-    table.add_column("status")
+    table.add_column("status", no_wrap=True)
     table.add_column("user")
     table.add_column("project")
     table.add_column("tags")

@@ -104,15 +104,13 @@ async def _replay(
 
 def summary(tally: Tally, seconds: float) -> str:
     """One line that says what was done."""
+    from ._text import counted
+
     text = (
-        f"{_count(tally.sessions, 'session')}, {_count(tally.messages, 'message')}, "
-        f"{_count(tally.invocations, 'invocation')} in {seconds:.1f} s"
+        f"{counted(tally.sessions, 'session')}, {counted(tally.messages, 'message')}, "
+        f"{counted(tally.invocations, 'invocation')} in {seconds:.1f} s"
     )
-    return f"{text} ({_count(tally.known_messages, 'message')} were there already)" if tally.known_messages else text
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{text} ({counted(tally.known_messages, 'message')} were there already)" if tally.known_messages else text
 
 
 def _tell_failures(failures: Sequence[str]) -> None:
@@ -120,9 +118,11 @@ def _tell_failures(failures: Sequence[str]) -> None:
         return
     for failure in failures[:_FAILURES_SHOWN]:
         click.secho(failure, fg="red", err=True)
+    from ._text import counted
+
     more = len(failures) - _FAILURES_SHOWN
     hint = f"{more:,} more are not shown" if more > 0 else ""
-    raise CommandError(f"{_count(len(failures), 'line')} could not be replayed", hint=hint)
+    raise CommandError(f"{counted(len(failures), 'line')} could not be replayed", hint=hint)
 
 
 @contextmanager

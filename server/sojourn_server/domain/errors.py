@@ -19,6 +19,8 @@ The mapping to gRPC status codes is in one place, `rpc/status.py`.
 
 from __future__ import annotations
 
+import secrets
+
 
 class SojournError(Exception):
     """An error the caller is told about: a reason for programs, a message for people."""
@@ -35,6 +37,12 @@ class SojournError(Exception):
         self.retry_after = retry_after
         """Seconds after which trying again makes sense; None when it is for the caller to decide."""
         self.metadata = metadata
+
+
+def internal_error() -> SojournError:
+    """What a caller is told of a defect: an id to ask with. Log the defect itself under `metadata["error_id"]`."""
+    error_id = secrets.token_hex(8)
+    return SojournError(f"internal error, id={error_id}", error_id=error_id)
 
 
 class InvalidFieldError(SojournError):

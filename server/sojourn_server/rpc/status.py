@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from ..domain import errors
 from ..domain.errors import SojournError
 
 log = structlog.get_logger()
@@ -56,11 +55,11 @@ def code_of(error: SojournError) -> grpc.StatusCode:
     return CODES[error.reason]
 
 
-def internal_error(error: BaseException, method: str) -> SojournError:
+def internal_error(defect: BaseException, method: str) -> SojournError:
     """An error nobody expected: its text stays in the log, the caller gets an id to ask with."""
-    error_id = secrets.token_hex(8)
-    log.error("internal error", error_id=error_id, method=method, exc_info=error)
-    return SojournError(f"internal error, id={error_id}", error_id=error_id)
+    error = errors.internal_error()
+    log.error("internal error", **error.metadata, method=method, exc_info=defect)
+    return error
 
 
 def details(error: SojournError) -> bytes:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from ..domain.errors import OutcomeUnknownError, SojournError
+import structlog
+
+from ..domain.errors import OutcomeUnknownError, SojournError, internal_error
 from ..domain.events import Committed, Durability, Write
 from ..domain.session import Session, SessionKey
 from ..ports import EventPage, EventQuery
@@ -16,9 +18,9 @@ from .calls import Calls
 from .commits import CommitLog
 from .durability import DurabilityPolicy
 from .keys import Keyspace, SessionKeys, ShardKeys
-from .link import Reply
 from .reading import events_command, parse_page, parse_session, read_command
 from .scripts import Command
+from .wire import Reply
 from .writing import (
     WriteSettings,
     create_command,
@@ -27,6 +29,8 @@ from .writing import (
     refusal,
     write_command,
 )
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -160,8 +164,15 @@ class RedisActiveStore:
         try:
             reply = await self._calls.finish(begun.future, keys.shard, begun.command, keys.member.encode(), write=write)
             return parse(reply)
+        except OutcomeUnknownError as error:
+            error.metadata["session_id"] = keys.member.partition("/")[2]
+            return error
         except SojournError as error:
             return error
+        except Exception as defect:  # one item's defect is not the others': theirs may be committed
+            hidden = internal_error()
+            log.error("internal error", **hidden.metadata, session=keys.member, exc_info=defect)
+            return hidden
 
 
 class _Begun:

@@ -6,15 +6,15 @@ import asyncio
 from time import monotonic
 
 import structlog
-from redis import exceptions as rx
 
 from ..domain.errors import StoreUnavailableError
 from . import scripts
 from .faults import REDIRECTS, domain_error
 from .keys import ShardKeys
-from .link import Link, Reply
+from .link import Link
 from .nodes import Nodes
 from .scripts import Command
+from .wire import EngineReplyError, Reply
 
 log = structlog.get_logger()
 
@@ -45,10 +45,8 @@ class Calls:
         """
         try:
             reply = await future
-        except rx.ResponseError as error:
+        except EngineReplyError as error:
             reply = await self._again(error, shard, command, write)
-        except rx.ConnectionError as error:  # LOADING and refused credentials are of this class
-            raise domain_error(error) from None
         if reply[0] != echo:
             log.critical("a reply of the store belongs to another call", expected=echo, got=reply[0])
             raise EchoError
@@ -58,16 +56,16 @@ class Calls:
         """`begin` and `finish` in one."""
         return await self.finish(self.begin(shard, command, write=write), shard, command, echo, write=write)
 
-    async def _again(self, error: rx.ResponseError, shard: ShardKeys, command: Command, write: bool) -> Reply:
+    async def _again(self, error: EngineReplyError, shard: ShardKeys, command: Command, write: bool) -> Reply:
         """Repeats a call that was refused before it began, until it runs or patience ends."""
         deadline, delay = monotonic() + self._patience, 0.01
         while True:
-            if isinstance(error, rx.NoScriptError):
+            if error.code == "NOSCRIPT":
                 link: Link | None = None
                 command = scripts.BY_SHA[command[1]].source_call(command) if command[0] == b"EVALSHA" else command
-            elif isinstance(error, REDIRECTS) and monotonic() < deadline:
+            elif error.code in REDIRECTS and monotonic() < deadline:
                 link = await self._nodes.redirected(error)
-                if not isinstance(error, rx.AskError | rx.MovedError):
+                if error.code not in ("ASK", "MOVED"):
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, 0.2)
             else:
@@ -79,12 +77,10 @@ class Calls:
                     await asking
                     return await future
                 return await self.begin(shard, command, write=write)
-            except rx.ResponseError as next_error:
+            except EngineReplyError as next_error:
                 error = next_error
-            except rx.ConnectionError as lost:
-                raise domain_error(lost) from None
             except StoreUnavailableError:
-                if not isinstance(error, REDIRECTS) or monotonic() >= deadline:
+                if error.code not in REDIRECTS or monotonic() >= deadline:
                     raise
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 0.2)

@@ -53,14 +53,14 @@ class CommitLog:
     async def position(self, shard: ShardKeys) -> tuple[str, int]:
         """(incarnation, last sequence number); the incarnation is empty when the shard's data was lost and not
         opened anew yet."""
-        command = scripts.POSITION.call(shard.incarnation, shard.sequence, shard.tag)
+        command = scripts.POSITION.call(shard.incarnation, shard.log, shard.tag)
         reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
         return reply[1].decode(), int(reply[2])
 
     async def reopen(self, shard: ShardKeys) -> None:
         """Gives a shard that lost its data a new incarnation, so that cursors of the lost one are told."""
         log.error("a shard of the store lost its data and begins anew", shard=shard.number)
-        command = scripts.OPEN.call(shard.incarnation, shard.sequence, shard.tag, secrets.token_hex(8))
+        command = scripts.OPEN.call(shard.incarnation, shard.tag, secrets.token_hex(8))
         await self._calls.run(shard, command, shard.tag.encode(), write=True)
 
     async def after(self, shard: ShardKeys, sequence: int, wanted: frozenset[str] | None) -> CommitPage:
@@ -69,7 +69,7 @@ class CommitLog:
         Args:
             wanted: members whose events are read; None means all. Commits of others only advance the position.
         """
-        command = scripts.COMMITS.call(shard.log, shard.sequence, shard.incarnation, shard.tag, sequence, PAGE)
+        command = scripts.COMMITS.call(shard.log, shard.incarnation, shard.tag, sequence, PAGE)
         reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
         state, last, incarnation = reply[1].decode(), int(reply[2]), reply[3].decode()
         page = CommitPage(state, last, incarnation)
@@ -78,7 +78,7 @@ class CommitLog:
         spans: dict[str, list[int]] = {}
         deletions: list[CommitItem] = []
         for entry_id, fields in reply[4]:
-            page.sequence = int(entry_id[:-2])
+            page.sequence = int(entry_id[2:])
             member, revision = fields[1].decode(), int(fields[3])
             if wanted is not None and member not in wanted:
                 continue

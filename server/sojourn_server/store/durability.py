@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import structlog
-from redis import exceptions as rx
 
 from ..domain.errors import StoreUnavailableError
 from ..domain.events import Durability
 from .link import Barrier, Link
+from .wire import EngineReplyError
 
 log = structlog.get_logger()
 
@@ -77,6 +77,6 @@ class DurabilityPolicy:
             reply = await link.submit_now(("CONFIG", "GET", "append*"))
             config = dict(zip(reply[::2], reply[1::2], strict=True))
             return config.get(b"appendonly") == b"yes", config.get(b"appendfsync", b"unknown").decode()
-        except rx.ResponseError:
+        except EngineReplyError:
             info = await link.submit_now(("INFO", "persistence"))
             return b"aof_enabled:1" in info, "unknown"

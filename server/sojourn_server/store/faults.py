@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from redis import exceptions as rx
-
 from ..domain.errors import SojournError, StoreFullError, StoreUnavailableError
+from .wire import EngineReplyError
 
-REDIRECTS = (rx.MovedError, rx.AskError, rx.TryAgainError, rx.ClusterDownError)
-"""Errors a cluster answers with before anything happened; the call goes elsewhere or again."""
+REDIRECTS = ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN")
+"""Codes a cluster answers with before anything happened; the call goes elsewhere or again."""
 
 _CAUSES = {
     "LOADING": ("loading", "the store is loading its data"),
@@ -24,30 +23,20 @@ _CAUSES = {
 }
 
 
-def domain_error(error: rx.ResponseError | rx.ConnectionError) -> SojournError:
+def domain_error(error: EngineReplyError) -> SojournError:
     """The domain's error for an error reply. Error replies come before a script's first write, so nothing happened.
 
     Raises the error itself when it is a defect of ours (a script that fails).
     """
-    code = str(error).split(" ", 1)[0]
-    if isinstance(error, rx.OutOfMemoryError) or code == "OOM" or "OOM command not allowed" in str(error):
+    if error.code == "OOM" or "OOM command not allowed" in error.detail:
         return StoreFullError("the store's memory is full")
-    for exception, name in _BY_CLASS:
-        if isinstance(error, exception):
-            code = name
-    if code in _CAUSES:
-        cause, message = _CAUSES[code]
+    if error.code in _CAUSES:
+        cause, message = _CAUSES[error.code]
         return StoreUnavailableError(message, cause=cause)
     raise error
 
 
-_BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
-    (rx.BusyLoadingError, "LOADING"),
-    (rx.ReadOnlyError, "READONLY"),
-    (rx.MasterDownError, "MASTERDOWN"),
-    (rx.ClusterDownError, "CLUSTERDOWN"),
-    (rx.TryAgainError, "TRYAGAIN"),
-    (rx.AuthenticationError, "NOAUTH"),
-    (rx.NoPermissionError, "NOPERM"),
-)
-"""redis-py cuts the code off the message of these."""
+def redirected_to(error: EngineReplyError) -> tuple[str, int]:
+    """Host and port of a MOVED or ASK reply; the host may be empty: the node that answered."""
+    host, _, port = error.detail.split(" ")[-1].rpartition(":")
+    return host, int(port)

@@ -15,8 +15,7 @@
     sj:{NNN}:due                 zset       members by the time (ms) they expire                    for ever
     sj:{NNN}:dirty               zset       members whose catalog row is behind, by the time (ms)   for ever
                                             they became so: the outbox
-    sj:{NNN}:seq                 string     number of commits in the shard                          for ever
-    sj:{NNN}:log                 stream     the last commits, id `<sequence>-0`: s member,          for ever
+    sj:{NNN}:log                 stream     the last commits, id `0-<sequence>`: s member,          for ever
                                             r revision, d 1 when deleted (capped)
     sj:{NNN}:inc                 string     the shard's incarnation: new when its data was lost     for ever
     sj:{meta}                    hash       shards, format                                          for ever
@@ -52,7 +51,6 @@ class ShardKeys(NamedTuple):
     channel: str
     due: str
     dirty: str
-    sequence: str
     log: str
     incarnation: str
 
@@ -87,7 +85,6 @@ class Keyspace:
             channel=tag,
             due=f"{tag}:due",
             dirty=f"{tag}:dirty",
-            sequence=f"{tag}:seq",
             log=f"{tag}:log",
             incarnation=f"{tag}:inc",
         )

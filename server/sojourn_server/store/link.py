@@ -15,7 +15,6 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
 
 import structlog
 from redis import exceptions as rx
@@ -24,23 +23,21 @@ from redis.asyncio.connection import AbstractConnection
 from ..domain.errors import OutcomeUnknownError, SojournError, StoreUnavailableError
 from . import scripts
 from .scripts import Command
+from .wire import EngineReplyError, Reply, Wire, WireLostError
 
 log = structlog.get_logger()
 
-Reply = Any
-"""What hiredis made of a reply: bytes, int, None or nested lists of them."""
-
 
 class _Call:
-    __slots__ = ("barrier_reply", "command", "covers", "future", "sent_at", "write")
+    __slots__ = ("command", "covers", "future", "sent_at", "write")
 
-    def __init__(self, command: Command, future: asyncio.Future[Reply], write: bool) -> None:
+    def __init__(self, command: Command, future: asyncio.Future[Reply], write: bool, *, covers: bool = False) -> None:
         self.command = command
         self.future = future
         self.write = write
+        self.covers = covers
+        """Whether this is a barrier, whose reply releases the writes before it."""
         self.sent_at = 0.0
-        self.covers: list[tuple[_Call, Reply]] | None = None
-        self.barrier_reply: Reply = None
 
 
 class Barrier:
@@ -84,9 +81,10 @@ class Link:
         self._pending: list[_Call] = []
         self._inflight: deque[_Call] = deque()
         self._held: list[tuple[_Call, Reply]] = []
-        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._scheduled = False
         self._up = False
-        self._open = False
         self._ever_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -111,7 +109,7 @@ class Link:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def submit(self, command: Command, *, write: bool) -> asyncio.Future[Reply]:
-        """Queues a call and returns its reply's future. The future fails with redis-py's ResponseError or with a
+        """Queues a call and returns its reply's future. The future fails with EngineReplyError or with a
         domain error.
 
         Raises:
@@ -123,14 +121,16 @@ class Link:
 
     def submit_now(self, command: Command, *, write: bool = False) -> asyncio.Future[Reply]:
         """Like `submit`, for `on_connected`, before other calls are let through."""
-        if not self._open:
+        if self._wire is None:
             raise self._unavailable()
         return self._enqueue(command, write)
 
     def _enqueue(self, command: Command, write: bool) -> asyncio.Future[Reply]:
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = self._loop.create_future()
         self._pending.append(_Call(command, future, write))
-        self._wake.set()
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
         return future
 
     def _unavailable(self) -> StoreUnavailableError:
@@ -140,33 +140,35 @@ class Link:
         delay = 0.02
         while True:
             started = monotonic()
-            connection = self._connect()
             try:
-                await self._serve(connection)
-            except (rx.RedisError, OSError, SojournError, TimeoutError) as error:
+                await self._serve()
+            except (rx.RedisError, OSError, EngineReplyError, WireLostError, SojournError, TimeoutError) as error:
                 log.warning("store link lost", link=self.name, error=str(error) or type(error).__name__)
-            finally:
-                self._up = self._open = False
-                self._fail_all()
-                await asyncio.shield(connection.disconnect(nowait=True))
             delay = 0.02 if monotonic() - started > 5 else min(delay * 2, 1.0)
             await asyncio.sleep(delay)
 
-    async def _serve(self, connection: AbstractConnection) -> None:
-        async with asyncio.timeout(self._call_timeout):
-            await connection.connect()
-        self._open = True
+    async def _serve(self) -> None:
+        connection = self._connect()
+        try:
+            async with asyncio.timeout(self._call_timeout):
+                wire = await Wire.open(connection, self._on_reply)
+        except BaseException:
+            await asyncio.shield(connection.disconnect(nowait=True))
+            raise
+        self._wire = wire
         tasks = [
-            asyncio.create_task(self._write_loop(connection), name=f"link writer {self.name}"),
-            asyncio.create_task(self._read_loop(connection), name=f"link reader {self.name}"),
             asyncio.create_task(self._watchdog(), name=f"link watchdog {self.name}"),
             asyncio.create_task(self._prepare(), name=f"link prepare {self.name}"),
         ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                task.result()
+            await asyncio.wait([wire.lost, *tasks], return_when=asyncio.FIRST_EXCEPTION)
+            for ended in (wire.lost, *tasks):
+                if ended.done():
+                    ended.result()
         finally:
+            self._up, self._wire = False, None
+            wire.abort()
+            self._fail_all()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -180,47 +182,29 @@ class Link:
         self._ever_up.set()
         log.debug("store link up", link=self.name)
 
-    async def _write_loop(self, connection: AbstractConnection) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch, self._pending = self._pending, []
-            batch = [call for call in batch if not call.future.cancelled()]
-            if not batch:
-                continue
-            if self.barrier and any(call.write for call in batch):
-                barrier = _Call(self.barrier.command, loop.create_future(), False)
-                barrier.covers = []
-                batch.append(barrier)
-            now = monotonic()
-            pack = connection.pack_command
-            packed: list[bytes] = []
-            for call in batch:
-                call.sent_at = now
-                packed += pack(*call.command)
-            self._inflight.extend(batch)
-            await connection.send_packed_command(packed, check_health=False)
+    def _flush(self) -> None:
+        """Sends what this turn of the loop submitted."""
+        self._scheduled = False
+        wire, batch = self._wire, self._pending
+        if wire is None or not batch:
+            return
+        self._pending = []
+        if self.barrier and any(call.write for call in batch):
+            batch.append(_Call(self.barrier.command, self._loop.create_future(), False, covers=True))
+        now = monotonic()
+        for call in batch:
+            call.sent_at = now
+        self._inflight.extend(batch)
+        wire.send([call.command for call in batch])
 
-    async def _read_loop(self, connection: AbstractConnection) -> None:
-        read = connection.read_response
-        inflight = self._inflight
-        while True:
-            try:
-                reply = await read(disable_decoding=True, disconnect_on_error=False)
-            except rx.ConnectionError as error:
-                if not isinstance(error, rx.BusyLoadingError | rx.AuthenticationError):
-                    raise
-                reply = error
-            except rx.ResponseError as error:
-                reply = error
-            call = inflight.popleft()
-            if call.covers is not None:
-                self._release(reply)
-            elif call.write and self.barrier:
-                self._held.append((call, reply))
-            else:
-                _resolve(call, reply)
+    def _on_reply(self, reply: Reply) -> None:
+        call = self._inflight.popleft()
+        if call.covers:
+            self._release(reply)
+        elif call.write and self.barrier:
+            self._held.append((call, reply))
+        else:
+            _resolve(call, reply)
 
     def _release(self, reply: Reply) -> None:
         """Answers the writes that waited for the barrier."""

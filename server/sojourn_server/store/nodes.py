@@ -13,8 +13,10 @@ from redis.asyncio.connection import AbstractConnection
 
 from ..domain.errors import SojournError, StoreUnavailableError
 from .connections import Address, Connector
+from .faults import redirected_to
 from .keys import ShardKeys
 from .link import Link
+from .wire import EngineReplyError
 
 log = structlog.get_logger()
 
@@ -30,7 +32,7 @@ class Nodes(Protocol):
         """A new connection to the shard's node, and the node's name; for subscriptions."""
         ...
 
-    async def redirected(self, error: rx.ResponseError) -> Link | None:
+    async def redirected(self, error: EngineReplyError) -> Link | None:
         """Learns from a cluster's redirection; returns the node to ask once, None when the map says it now."""
         ...
 
@@ -58,7 +60,7 @@ class SingleNode:
     def connection(self, shard: ShardKeys) -> tuple[str, AbstractConnection]:
         return self._connector.name, self._connector.connection()
 
-    async def redirected(self, error: rx.ResponseError) -> Link | None:
+    async def redirected(self, error: EngineReplyError) -> Link | None:
         return None
 
     async def refresh(self) -> None:
@@ -107,9 +109,9 @@ class ClusterNodes:
             raise StoreUnavailableError("no node of the cluster serves this session", cause="cluster_down")
         return str(owner), self._connector.connection(owner)
 
-    async def redirected(self, error: rx.ResponseError) -> Link | None:
-        if isinstance(error, rx.AskError):
-            link = self._link_to(Address(error.host, error.port))
+    async def redirected(self, error: EngineReplyError) -> Link | None:
+        if error.code == "ASK":
+            link = self._link_to(Address(*redirected_to(error)))
             await link.wait_up(self._call_timeout)
             return link
         await self.refresh()

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import structlog
-from redis import exceptions as rx
 
 from ..domain.errors import SojournError
 from . import scripts
@@ -23,6 +22,7 @@ from .keys import META, Keyspace, ShardKeys
 from .link import Link
 from .nodes import ClusterNodes, Nodes, SingleNode
 from .taps import TapLimits
+from .wire import EngineReplyError
 from .writing import WriteSettings
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ async def _check_meta(calls: Calls, keyspace: Keyspace) -> None:
     from redis.crc import key_slot
 
     name = "meta"
-    home = ShardKeys(-1, META, key_slot(META.encode()), "", "", "", "", "", "")
+    home = ShardKeys(-1, META, key_slot(META.encode()), "", "", "", "", "")
     command = scripts.META.call(META, name, len(keyspace.shards), FORMAT)
     reply = await calls.run(home, command, name.encode(), write=True)
     shards, store_format = int(reply[1]), reply[2].decode()
@@ -123,17 +123,17 @@ class _Opener:
         begun = [
             (
                 shard,
-                link.submit_now(scripts.OPEN.call(shard.incarnation, shard.sequence, shard.tag, _new_incarnation())),
+                link.submit_now(scripts.OPEN.call(shard.incarnation, shard.tag, _new_incarnation())),
             )
             for shard in self._keyspace.shards
         ]
         replies = await asyncio.gather(*(future for _, future in begun), return_exceptions=True)
         for (shard, _), reply in zip(begun, replies, strict=True):
-            if isinstance(reply, REDIRECTS):
+            if isinstance(reply, EngineReplyError) and reply.code in REDIRECTS:
                 continue  # another node's shard
-            if isinstance(reply, rx.RedisError | SojournError):
+            if isinstance(reply, BaseException):
                 raise reply
-            incarnation = reply[1].decode()  # type: ignore[index]
+            incarnation = reply[1].decode()
             if self._known.setdefault(shard.number, incarnation) != incarnation:
                 log.error("a shard of the store lost its data and begins anew", shard=shard.number)
                 self._known[shard.number] = incarnation

@@ -10,8 +10,8 @@ from ..ports import EventPage, EventQuery
 from . import scripts
 from .heads import parse_head
 from .keys import SessionKeys
-from .link import Reply
 from .scripts import Command
+from .wire import Reply
 from .writing import refusal
 
 SCAN_LIMIT = 5000

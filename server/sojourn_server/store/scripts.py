@@ -44,7 +44,7 @@ def _load(name: str, keys: Sequence[str], args: Sequence[str]) -> str:
     names = [f"local {key} = KEYS[{i}]" for i, key in enumerate(keys, 1)]
     names += [f"local {arg} = ARGV[{i}]" for i, arg in enumerate(args, 1)]
     names.append(f"local NARGS = {len(args)}")
-    return "\n".join([shebang, *names, re.sub(r"^--@include (\w+)$", _include, body, flags=re.MULTILINE)])
+    return "\n".join([shebang, *names, re.sub(r"^ *--@include (\w+)$", _include, body, flags=re.MULTILINE)])
 
 
 def _include(match: re.Match[str]) -> str:
@@ -59,7 +59,7 @@ def _check_header(name: str, body: str, part: str, names: Sequence[str]) -> None
         raise ValueError(f"{name}.lua: the {part} of the header do not name {missing}")
 
 
-_SESSION_COMMIT = ("due", "dirty", "sequence", "log")
+_SESSION_COMMIT = ("due", "dirty", "log")
 
 WRITE = Script(
     "write",
@@ -72,9 +72,9 @@ WRITE = Script(
 )  # fmt: skip
 CREATE = Script(
     "create",
-    keys=("head", "events", "tombstone", "idempotency", "index", *_SESSION_COMMIT, "shard_incarnation"),
+    keys=("head", "events", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT, "shard_incarnation"),
     args=(
-        "member", "session_id", "uid", "fingerprint", "retention", "max_bytes", "idle", "life", "mask", "body",
+        "member", "session_id", "uid", "fingerprint", "retention", "max_bytes", "idle_ms", "life_ms", "mask", "body",
         "channel", "inline_limit", "log_length", "n_sets",
     ),
 )  # fmt: skip
@@ -82,7 +82,7 @@ MINT = Script("mint", keys=("minted",), args=("name", "proposed", "retention"))
 READ = Script("read", keys=("head", "tombstone"), args=("member", "full"))
 DELETE = Script(
     "delete",
-    keys=("head", "events", "requests", "tombstone", "idempotency", "index", *_SESSION_COMMIT),
+    keys=("head", "events", "requests", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT),
     args=("member", "session_id", "expected_revision", "fingerprint", "retention", "channel", "log_length"),
 )
 EVENTS = Script(
@@ -95,9 +95,9 @@ EVENTS = Script(
 )  # fmt: skip
 TRIM = Script("trim", keys=("head", "events"), args=("member", "before"))
 NEWEST = Script("newest", keys=("index",), args=("name", "highest", "count"))
-OPEN = Script("open", keys=("shard_incarnation", "sequence"), args=("name", "proposed"))
-POSITION = Script("position", keys=("shard_incarnation", "sequence"), args=("name",))
-COMMITS = Script("commits", keys=("log", "sequence", "shard_incarnation"), args=("name", "after", "count"))
+OPEN = Script("open", keys=("shard_incarnation",), args=("name", "proposed"))
+POSITION = Script("position", keys=("shard_incarnation", "log"), args=("name",))
+COMMITS = Script("commits", keys=("log", "shard_incarnation"), args=("name", "after", "count"))
 META = Script("meta", keys=("meta",), args=("name", "shards", "format"))
 
 ALL = (WRITE, CREATE, MINT, READ, DELETE, EVENTS, TRIM, NEWEST, OPEN, POSITION, COMMITS, META)

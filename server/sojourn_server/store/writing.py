@@ -16,8 +16,8 @@ from ..domain.events import NO_PRECONDITION, Committed, Write
 from ..domain.session import SessionKey, SessionStatus
 from . import scripts
 from .keys import SessionKeys
-from .link import Reply
 from .scripts import Command
+from .wire import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
         fingerprint = _fingerprint(b"w", write.body, f"{expected}|{status}|{fence}".encode())
     return scripts.WRITE.call(
         keys.head, keys.events, keys.requests, keys.tombstone, keys.idempotency_prefix + write.idempotency_key,
-        shard.due, shard.dirty, shard.sequence, shard.log,
+        shard.due, shard.dirty, shard.log,
         keys.member, expected, status, fence, 1 if write.on_ended else 0, settings.max_state_bytes, fingerprint,
         settings.idempotency_seconds, effects.mask, write.body, shard.channel,
         settings.inline_event_bytes, settings.shard_log_entries,
@@ -75,7 +75,7 @@ def create_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> 
     fingerprint = _fingerprint(b"c", _without_uid(write.body, sets["uid"])) if write.idempotency_key else ""
     return scripts.CREATE.call(
         keys.head, keys.events, keys.tombstone, keys.idempotency_prefix + write.idempotency_key, keys.by_creation,
-        shard.due, shard.dirty, shard.sequence, shard.log, shard.incarnation,
+        shard.due, shard.dirty, shard.log, shard.incarnation,
         keys.member, write.key.session_id, sets["uid"], fingerprint, settings.idempotency_seconds,
         settings.max_state_bytes, sets.get("idle", ""), sets.get("life", ""), write.effects.mask, write.body,
         shard.channel, settings.inline_event_bytes, settings.shard_log_entries, len(sets), *flat,
@@ -90,7 +90,7 @@ def delete_command(
     expected = "" if expected_revision is None else expected_revision
     return scripts.DELETE.call(
         keys.head, keys.events, keys.requests, keys.tombstone, keys.idempotency_prefix + idempotency_key,
-        keys.by_creation, shard.due, shard.dirty, shard.sequence, shard.log,
+        keys.by_creation, shard.due, shard.dirty, shard.log,
         keys.member, key.session_id, expected,
         _fingerprint(b"d", str(expected).encode()) if idempotency_key else "",
         settings.idempotency_seconds, shard.channel, settings.shard_log_entries,

@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 import pytest
+
 from sojourn import Client, RetryPolicy, Timeouts, Watching
 from sojourn.v1 import session_service_pb2_grpc
-
 from tests.unit.sdk.fake_service import FakeService
 
 

@@ -1,8 +1,9 @@
 """A SessionService that keeps sessions in memory and fails on demand, behind a real gRPC server.
 
-It knows just enough of the contract for the SDK's own rules to be seen: revisions, idempotency keys, batches, pages, watches. What
-each call does beside its normal work is planned with `plan`; watches are scripted with `script`.
+It knows just enough of the contract for the SDK's own rules to be seen: revisions, idempotency keys, batches, pages.
+What each call does beside its normal work is planned with `plan`; watches are scripted with `script`.
 """
+# ruff: noqa: N802 - the methods are named by the protos
 
 import asyncio
 from collections import deque
@@ -130,7 +131,7 @@ class FakeService(session_service_pb2_grpc.SessionServiceServicer):
 
     async def _answer(self, method: str, request: Any, context: Any, work: Callable[..., Awaitable[Any]]) -> Any:
         self.calls.append((method, request))
-        self.metadata.append({key: value for key, value in context.invocation_metadata()})
+        self.metadata.append(dict(context.invocation_metadata()))
         plan = self._plans.get(method)
         return await (plan.popleft()(work, context) if plan else work())
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from sojourn import (
     Client,
     ClientAlreadyConnectedError,
@@ -14,7 +15,6 @@ from sojourn import (
     SessionNotLoadedError,
     Timeouts,
 )
-
 from tests.support.waiting import wait_until
 from tests.unit.sdk.conftest import Running
 from tests.unit.sdk.fake_service import FakeService, hold

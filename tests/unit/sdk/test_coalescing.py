@@ -4,8 +4,8 @@ import asyncio
 
 import grpc
 import pytest
-from sojourn import Batching, Client, SessionNotFoundError
 
+from sojourn import Batching, Client, SessionNotFoundError
 from tests.support.waiting import wait_until
 from tests.unit.sdk.conftest import Running, connected
 from tests.unit.sdk.fake_service import FakeService, fail, hold

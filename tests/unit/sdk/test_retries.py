@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import grpc
 import pytest
+
 from sojourn import (
+    Batching,
     Client,
     DeadlineExceededError,
     OutcomeUnknownError,
@@ -13,10 +16,11 @@ from sojourn import (
     ServerUnreachableError,
     SessionAlreadyExistsError,
     SessionEndedError,
+    SojournError,
     StoreUnavailableError,
     Timeouts,
 )
-
+from sojourn._batching import Batcher
 from tests.support.waiting import wait_until
 from tests.unit.sdk.conftest import Running, connected, serve
 from tests.unit.sdk.fake_service import FakeService, fail, hold, item_status, lose, refuse
@@ -195,20 +199,23 @@ async def test_no_answer_in_time(running: Running, service: FakeService):
     gate.set()
 
 
-async def test_a_call_behind_a_stuck_one_keeps_its_deadline(running: Running, service: FakeService):
-    service.add_session("s")
-    gate = asyncio.Event()
-    service.plan("BatchWriteSessions", *[hold(gate)] * 100)
-    async with connected(running, timeouts=Timeouts(total=0.3, attempt=30, connect=5)) as client:
-        stuck = asyncio.create_task(client.session("s").log("x"))
-        await wait_until(lambda: len(service.calls) == 1)
-        started = time.monotonic()
-        with pytest.raises(DeadlineExceededError):  # never sent: it surely did not happen
-            await client.session("s").log("y")
-        assert time.monotonic() - started < 1
-        with pytest.raises(OutcomeUnknownError):
-            await stuck
-    gate.set()
+async def test_a_call_behind_a_stuck_one_keeps_its_deadline():
+    async def never(_payloads: Sequence[bytes], _timeout: float) -> list[int | SojournError]:
+        await asyncio.Event().wait()
+        return []
+
+    batcher: Batcher[int] = Batcher(
+        never, ordered=True, batching=Batching(), timeouts=Timeouts(total=0.1), policy=RetryPolicy()
+    )
+    stuck = batcher.submit("s", b"first", "key 1")
+    await asyncio.sleep(0)
+    behind = batcher.submit("s", b"second", "key 2")
+    with pytest.raises(DeadlineExceededError):  # never sent: it surely did not happen
+        await behind
+    with pytest.raises(OutcomeUnknownError):
+        await stuck
+    batcher.close()
+    await batcher.wait_closed()
 
 
 async def test_a_server_that_comes_back_is_found(running: Running, service: FakeService):

@@ -1,8 +1,9 @@
 #!lua flags=no-writes
 -- Tells how far a shard is.
 --
--- KEYS   shard_incarnation sequence
+-- KEYS   shard_incarnation log
 -- ARGV   name
 -- RESULT {name, incarnation|'', sequence}
 -- EVENTS none
-return {name, redis.call('GET', shard_incarnation) or '', redis.call('GET', sequence) or '0'}
+--@include last
+return {name, redis.call('GET', shard_incarnation) or '', last}

@@ -1,20 +1,17 @@
 #!lua
 -- Commits one write to a session: checks the precondition, applies the effects, appends the event; all or nothing.
 --
--- KEYS   head events requests tombstone idempotency due dirty sequence log
--- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', on_ended 0|1, max_bytes, fingerprint|'', retention s,
---        mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes, n_state_increments, n_increments, n_stamps, then
---        so many (field, value), field, (field, delta), (field, delta), field
+-- KEYS   head events requests tombstone idempotency due dirty log
+-- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', on_ended 0|1, max_bytes, fingerprint|'',
+--        retention s, mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes,
+--        n_state_increments, n_increments, n_stamps, then so many (field, value), field, (field, delta),
+--        (field, delta), field
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
---        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status} {member, 'revision', revision}
---        {member, 'status', revision, status} {member, 'fence', revision} {member, 'bytes', revision, actual, limit}
---        {member, 'not_integer', revision, field} {member, 'overflow', revision, field} {member, 'reused', revision}
+--        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
+--        {member, 'revision', revision} {member, 'status', revision, status} {member, 'fence', revision}
+--        {member, 'bytes', revision, actual, limit} {member, 'not_integer', revision, field}
+--        {member, 'overflow', revision, field} {member, 'reused', revision}
 -- EVENTS one, revision + 1, with `body`
---@include commit
---@include idempotency
---@include fields
---@include due
-
 local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'status', 'bytes', 'idle', 'life', 'created')
 local uid, incarnation, revision, status = h[1], h[2], h[3], h[4]
 
@@ -24,8 +21,8 @@ if not uid then
   return {member, 'missing'}
 end
 
+--@include recall
 -- A record of an earlier session with this id says nothing about this one.
-local first = recall()
 if first and first.uid == uid then
   if first.fingerprint ~= fingerprint then return {member, 'reused', revision} end
   return {member, 'ok', first.revision, first.us, uid, first.incarnation, 1}
@@ -38,56 +35,66 @@ if fencing_token ~= '' and redis.call('HEXISTS', requests, 'f:' .. fencing_token
   return {member, 'fence', revision}
 end
 
+local sets_from = NARGS + 1
 local sets_to = NARGS + 2 * n_sets
 local deletes_to = sets_to + n_deletes
 local state_increments_to = deletes_to + 2 * n_state_increments
 local increments_to = state_increments_to + 2 * n_increments
 local stamps_to = increments_to + n_stamps
+local grown, before = 0, nil
 
-local bytes = tonumber(h[5] or '0')
-local grown = 0
-if deletes_to > NARGS then grown = growth(NARGS + 1, sets_to, deletes_to) end
-local before = {}
-local estimate = grown
-for i = deletes_to + 1, state_increments_to, 2 do
-  before[i] = redis.call('HGET', head, ARGV[i])
-  if not before[i] then estimate = estimate + #ARGV[i] + 20 end
-end
-if estimate > 0 and bytes + estimate > tonumber(max_bytes) then
-  return {member, 'bytes', revision, digits(bytes + estimate), max_bytes}
-end
-
--- Increments of what callers wrote may fail, so they come first; what was done is undone exactly.
-for i = deletes_to + 1, state_increments_to, 2 do
-  local field = ARGV[i]
-  local sum = redis.pcall('HINCRBY', head, field, ARGV[i + 1])
-  if type(sum) == 'table' then
-    for j = deletes_to + 1, i - 2, 2 do
-      if before[j] then redis.call('HSET', head, ARGV[j], before[j]) else redis.call('HDEL', head, ARGV[j]) end
-    end
-    local tag = 'not_integer'
-    if string.find(sum.err, 'overflow', 1, true) then tag = 'overflow' end
-    return {member, tag, revision, field}
+if state_increments_to > NARGS then
+  --@include growth
+  local estimate = grown
+  before = {}
+  for i = deletes_to + 1, state_increments_to, 2 do
+    before[i] = redis.call('HGET', head, ARGV[i])
+    if not before[i] then estimate = estimate + #ARGV[i] + 20 end
   end
-  grown = grown + redis.call('HSTRLEN', head, field) - #(before[i] or '')
-  if not before[i] then grown = grown + #field end
+  local bytes = (h[5] or 0) + estimate
+  if estimate > 0 and bytes > tonumber(max_bytes) then
+    return {member, 'bytes', revision, string.format('%.0f', bytes), max_bytes}
+  end
+  -- Increments of what callers wrote may fail, so they come first; what was done is undone exactly.
+  for i = deletes_to + 1, state_increments_to, 2 do
+    local field = ARGV[i]
+    local sum = redis.pcall('HINCRBY', head, field, ARGV[i + 1])
+    if type(sum) == 'table' then
+      for j = deletes_to + 1, i - 2, 2 do
+        if before[j] then redis.call('HSET', head, ARGV[j], before[j]) else redis.call('HDEL', head, ARGV[j]) end
+      end
+      local tag = 'not_integer'
+      if string.find(sum.err, 'overflow', 1, true) then tag = 'overflow' end
+      return {member, tag, revision, field}
+    end
+    grown = grown + redis.call('HSTRLEN', head, field) - #(before[i] or '')
+    if not before[i] then grown = grown + #field end
+  end
 end
 
-local us = digits(now_us())
-revision = digits(redis.call('HINCRBY', head, 'rev', 1))
-in_pieces('HSET', NARGS + 1, sets_to)
-in_pieces('HDEL', sets_to + 1, deletes_to)
+--@include now
+revision = string.format('%d', revision + 1)
+if deletes_to == NARGS then
+  redis.call('HSET', head, 'rev', revision, 'updated', us)
+else
+  --@include pieces
+  redis.call('HSET', head, 'rev', revision, 'updated', us)
+  in_pieces('HSET', sets_from, sets_to)
+  in_pieces('HDEL', sets_to + 1, deletes_to)
+end
 for i = state_increments_to + 1, increments_to, 2 do
   redis.call('HINCRBY', head, ARGV[i], ARGV[i + 1])
 end
-redis.call('HSET', head, 'updated', us)
 for i = increments_to + 1, stamps_to do
   redis.call('HSET', head, ARGV[i], us)
 end
-if grown ~= 0 then redis.call('HSET', head, 'bytes', digits(bytes + grown)) end
+if grown ~= 0 then redis.call('HSET', head, 'bytes', string.format('%.0f', (h[5] or 0) + grown)) end
 
-if h[6] or h[7] then set_due(h[6], h[7], h[8], us) end
+if h[6] or h[7] then
+  local active, idle, life, created = redis.call('HGET', head, 'status') == '1', h[6], h[7], h[8]
+  --@include due
+end
 
-commit(uid, incarnation, revision, us, mask, body)
-remember(uid, revision, us, incarnation)
+--@include commit
+--@include remember
 return {member, 'ok', revision, us, uid, incarnation, 0}

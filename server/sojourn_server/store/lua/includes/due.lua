@@ -1,9 +1,5 @@
--- Keeps the session's next expiry. Uses the names: head, due, member. Times of the head in us, timeouts and scores in ms.
-local function set_due(idle, life, created, us)
-  if redis.call('HGET', head, 'status') ~= '1' then
-    redis.call('ZREM', due, member)
-    return
-  end
+-- Keeps the session's next expiry. Expects active (boolean), idle, life (ms or nil), created, us; names due, member.
+if active then
   local at = nil
   if idle then at = us / 1000 + idle end
   if life then
@@ -11,4 +7,6 @@ local function set_due(idle, life, created, us)
     if not at or ends < at then at = ends end
   end
   redis.call('ZADD', due, string.format('%.0f', at), member)
+else
+  redis.call('ZREM', due, member)
 end

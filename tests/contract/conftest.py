@@ -1,0 +1,81 @@
+"""The store under test: each engine in turn, a tenant for every test, and a look for leftovers after it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from sojourn_server.store.opening import Store, StoreSettings, open_store
+from tests.support.sessions import Desk
+from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines
+from tests.support.waiting import wait_until
+
+Open = Callable[..., Awaitable[Store]]
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[StoreEngines]:
+    with LoopThread() as thread:
+        engines = StoreEngines(thread)
+        try:
+            yield engines
+        finally:
+            engines.close()
+
+
+@pytest.fixture(params=["embedded", "cluster", "redis"])
+def engine(request: pytest.FixtureRequest, engines: StoreEngines) -> StoreEngine:
+    return engines.get(request.param)
+
+
+@pytest.fixture
+def embedded(engines: StoreEngines) -> StoreEngine:
+    """One engine, for what does not depend on it."""
+    return engines.get("embedded")
+
+
+@asynccontextmanager
+async def no_leftovers(engine: StoreEngine) -> AsyncIterator[Open]:
+    """Opens stores of an engine; afterwards no task, connection, watch or key of theirs is left."""
+    connections = await engine.connections()
+    tasks = asyncio.all_tasks()
+    stores: list[Store] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**settings: Any) -> Store:
+            store = await open_store(StoreSettings(engine.url, shards=SHARDS, **settings), stack)
+            stores.append(store)
+            return store
+
+        yield open_one
+        assert [store.hub.watches for store in stores] == [0] * len(stores)
+        assert not any(feed.sessions or feed.tenants for store in stores for feed in store.hub._feeds.values())
+    await wait_until(lambda: asyncio.all_tasks() == tasks, description="no tasks of the store")
+
+    async def closed() -> bool:
+        return await engine.connections() == connections
+
+    await wait_until(closed, description="no connections of the store")
+    assert await engine.leaked_keys() == []
+
+
+@pytest.fixture
+async def open_another(engine: StoreEngine) -> AsyncIterator[Open]:
+    """Opens a store of the engine, with the settings given; any number of them is as many workers."""
+    async with no_leftovers(engine) as open_one:
+        yield open_one
+
+
+@pytest.fixture
+async def store(open_another: Open) -> Store:
+    return await open_another()
+
+
+@pytest.fixture
+async def desk(store: Store) -> AsyncIterator[Desk]:
+    """A tenant of the test's own; its sessions are deleted afterwards."""
+    desk = Desk(store)
+    yield desk
+    await desk.delete_all()

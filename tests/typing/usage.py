@@ -1,0 +1,76 @@
+"""What a type checker knows about code that uses the SDK. Checked by mypy, never run."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, assert_type
+
+import sojourn
+
+
+async def sessions(client: sojourn.Client) -> None:
+    session = await client.create_session(
+        "qa-1", tags=["a"], state={"k": 1}, idle_timeout=timedelta(minutes=5), max_lifetime=60, if_exists="return"
+    )
+    assert_type(session, sojourn.SessionHandle)
+    assert_type(await client.get_session("qa-1"), sojourn.SessionHandle)
+    assert_type(await client.get_or_create_session("qa-1"), sojourn.SessionHandle)
+    assert_type(client.session("qa-1"), sojourn.SessionHandle)
+    assert_type(client.list_sessions(status="active"), AsyncIterator[sojourn.Session])
+    assert_type(await client.delete_session("qa-1"), int)
+    assert_type(session.info, sojourn.Session)
+    assert_type(session.info.status, sojourn.SessionStatus)
+    assert_type(session.info.state["k"], Any)
+    assert_type(session.info.create_time, datetime)
+    assert_type(session.info.counters.messages, int)
+    assert_type(session.info.usage.total_tokens, int)
+    assert_type(await session.refresh(), sojourn.Session)
+
+
+async def writes(session: sojourn.SessionHandle) -> None:
+    assert_type(await session.set_state({"k": 1}, expected_revision=3), int)
+    assert_type(await session.add_message("user", "text", usage=sojourn.Usage(input_tokens=3)), int)
+    assert_type(await session.record_invocation("git", duration=0.15, cost=Decimal("0.1")), int)
+    assert_type(await session.record_step("login", status=sojourn.StepStatus.PASSED), int)
+    assert_type(await session.complete(status="failed", error="why"), int)
+    async with session.write(expected_revision=1) as write:
+        assert_type(write, sojourn.Write)
+        assert_type(write.start_invocation("git"), str)
+    assert_type(write.revision, int | None)
+    assert_type(write.result, sojourn.WriteResult | None)
+    async with session.invocation("git", arguments={"a": 1}) as call:
+        assert_type(call, sojourn.InvocationCall)
+        call.result = {"any": "thing"}
+        call.cost = 0.1
+
+
+async def reads(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
+    async for event in session.events(after=0, kinds="custom", limit=3, reverse=True):
+        assert_type(event, sojourn.Event)
+        for change in event.changes:
+            if isinstance(change, sojourn.MessageAppended):
+                assert_type(change.content, str | None)
+            elif change.kind is sojourn.ChangeKind.STATE_SET:
+                assert_type(change.values, dict[str, Any])
+    async for message in session.messages(limit=3):
+        assert_type(message, sojourn.Message)
+    async for invocation in session.invocations():
+        assert_type(invocation.duration, timedelta | None)
+    async with session.watch(after=event, kinds=[sojourn.ChangeKind.CUSTOM]) as watch:
+        assert_type(watch, sojourn.SessionWatch)
+        assert_type(watch.snapshot, sojourn.Session | None)
+        async for event in watch:
+            assert_type(event.revision, int)
+    async for item in client.watch_sessions(tags=["a"]):
+        assert_type(item, sojourn.Event | sojourn.SessionDeleted)
+        assert_type(item.session_id, str)
+        assert_type(item.changes, tuple[sojourn.Change, ...])
+    async with sojourn.testing.server() as target:
+        assert_type(target, str)
+    try:
+        await session.refresh()
+    except sojourn.SessionDeletedError as error:
+        assert_type(error.session_id, str)
+        assert_type(error.revision, int)
+    except sojourn.errors.UnavailableError as error:
+        assert_type(error.retry_after, timedelta | None)

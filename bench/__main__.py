@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench import coalesced, fanout, latency, memory, report, unary
 from bench.connection import BenchError
-from bench.processes import Server, pin_load, start_server
+from bench.processes import Disturbance, Server, pin_load, start_server
 from bench.results import FULL, QUICK, TINY, Plan, Row
 
 Group = Callable[[Server, Server, Plan], Awaitable[list[Row]]]
@@ -76,7 +76,9 @@ def main() -> int:
     try:
         pin_load()
         about = report.machine(scratch)
+        disturbance = Disturbance()
         rows, skipped = uvloop.run(measure(options.only or list(GROUPS), plan, scratch, console))
+        about["others_cpu_share"] = disturbance.share()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     content = report.document(plan, about, rows, skipped)

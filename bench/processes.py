@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,26 @@ def _cpu(process: psutil.Process | None) -> float:
         return 0.0
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+class Disturbance:
+    """What other processes took of the machine while this one and its children measured."""
+
+    def __init__(self) -> None:
+        self._begin = self._read()
+
+    def share(self) -> float:
+        """Their share of all cores since the beginning, 0 to 1. Children count once they have ended."""
+        busy, own, seconds = (after - before for after, before in zip(self._read(), self._begin, strict=True))
+        return max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        # Interrupts are left out: the kernel charges our own loopback traffic to nobody.
+        busy = sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "steal"))
+        own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return float(busy), own, time.monotonic()
 
 
 class Server:

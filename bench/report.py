@@ -131,6 +131,8 @@ def show(content: dict[str, Any], console: Console) -> None:
     console.print(table)
     about = content["machine"]
     console.print(f"{about['cpu']}, {about['cores']} cores; {about['pinning']}; fsync {about['fsync_ms']:.2f} ms")
+    if about["others_cpu_share"] > 0.03:
+        console.print(f"[yellow]other processes took {about['others_cpu_share']:.0%} of the machine meanwhile[/]")
     for target in content["targets"]:
         if target["actual"] is not None:
             sign = ">=" if target["better"] == "higher" else "<="

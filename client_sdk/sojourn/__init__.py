@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from . import models as models
     from . import session as session
     from . import testing as testing
+    from . import watch as watch
     from . import write as write
-    from ._watching import SessionsWatch as SessionsWatch
-    from ._watching import SessionWatch as SessionWatch
     from .changes import ArtifactAttached as ArtifactAttached
     from .changes import Change as Change
     from .changes import Custom as Custom
@@ -121,13 +120,11 @@ if TYPE_CHECKING:
     from .models import Storage as Storage
     from .models import WriteResult as WriteResult
     from .session import SessionHandle as SessionHandle
+    from .watch import SessionsWatch as SessionsWatch
+    from .watch import SessionWatch as SessionWatch
     from .write import Write as Write
 
 _NAMES = {
-    "_watching": (
-        "SessionWatch",
-        "SessionsWatch",
-    ),
     "changes": (
         "ArtifactAttached",
         "Change",
@@ -230,9 +227,25 @@ _NAMES = {
         "WriteResult",
     ),
     "session": ("SessionHandle",),
+    "watch": (
+        "SessionWatch",
+        "SessionsWatch",
+    ),
     "write": ("Write",),
 }
-_MODULES = ("changes", "client", "config", "enums", "errors", "invocation", "models", "session", "testing", "write")
+_MODULES = (
+    "changes",
+    "client",
+    "config",
+    "enums",
+    "errors",
+    "invocation",
+    "models",
+    "session",
+    "testing",
+    "watch",
+    "write",
+)
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [

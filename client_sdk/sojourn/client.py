@@ -14,12 +14,12 @@ from ._transport import render
 from ._transport.calls import WatchStream
 from ._transport.channel import Endpoint
 from ._transport.values import invalid
-from ._watching import SessionsWatch
 from .config import TLS, Batching, Keepalive, RetryPolicy, Seconds, Timeouts, Watching
 from .enums import SessionStatus
 from .errors import ClientAlreadyConnectedError, ClientClosedError, ClientNotConnectedError
 from .models import Session
 from .session import Kinds, SessionHandle, _several
+from .watch import SessionsWatch
 
 DEFAULT_TARGET = "localhost:7431"
 TARGET_VARIABLE = "SOJOURN_TARGET"

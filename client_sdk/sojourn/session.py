@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from . import _paging
 from ._transport import render, render_changes
 from ._transport.calls import WatchStream, Written
-from ._watching import SessionWatch
 from .config import Seconds
 from .enums import ChangeKind, InvocationStatus, LogLevel, MessageRole, SessionStatus, StepStatus
 from .errors import SessionNotLoadedError
 from .invocation import InvocationCall
 from .models import Event, Invocation, Message, Session, Usage
+from .watch import SessionWatch
 from .write import Write
 
 if TYPE_CHECKING:

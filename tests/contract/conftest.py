@@ -52,7 +52,11 @@ async def no_leftovers(engine: StoreEngine) -> AsyncIterator[Open]:
         yield open_one
         assert [store.hub.watches for store in stores] == [0] * len(stores)
         assert not any(feed.sessions or feed.tenants for store in stores for feed in store.hub._feeds.values())
-    await wait_until(lambda: asyncio.all_tasks() == tasks, description="no tasks of the store")
+
+    def leftover() -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - tasks - {asyncio.current_task()}
+
+    await wait_until(lambda: not leftover(), description="no tasks of the store")
 
     async def closed() -> bool:
         return await engine.connections() == connections

@@ -101,7 +101,10 @@ class ServerUnderTest:
     async def start(self) -> None:
         """Starts it, the first time or again, and waits until it serves."""
         self.launch()
-        await wait_until(self.ready, timeout=START_TIMEOUT, description="the server serves")
+        try:
+            await wait_until(self.ready, timeout=START_TIMEOUT, description="the server serves")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log: {self.log[-4000:]}") from None
 
     def signal(self, number: int) -> None:
         assert self._process is not None

@@ -12,6 +12,7 @@ from sojourn_server.domain.errors import SojournError
 from sojourn_server.domain.events import NO_PRECONDITION, Committed, Precondition, StoredEvent, Write
 from sojourn_server.domain.session import Session, SessionKey
 from sojourn_server.ports import DeletedSession, EventPage, EventQuery, Tap
+from sojourn_server.store.keys import Keyspace, SessionKeys
 from sojourn_server.store.opening import Store
 
 Item = StoredEvent | DeletedSession
@@ -26,6 +27,10 @@ class Desk:
 
     def key(self, sid: str = "s") -> SessionKey:
         return SessionKey(self.tenant, sid)
+
+    def keys(self, sid: str = "s") -> SessionKeys:
+        """Where the store keeps the session."""
+        return Keyspace(len(self.store.commits.shards)).session(self.key(sid))
 
     def new(self, sid: str = "s", *, idempotency_key: str = "", body: bytes = b"", **begins_with: Any) -> Write:
         """The first write of a session; `begins_with` are fields of SessionCreated."""

@@ -14,8 +14,10 @@ from typing import Any, Self, TypeVar
 from redis.asyncio import Redis, from_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import MovedError
 
 from sojourn_server.store.engine import EmbeddedEngine
+from sojourn_server.store.keys import SessionKeys
 
 from .engines import RedisProcess, ValkeyCluster
 
@@ -58,12 +60,12 @@ class StoreEngine:
         self._primaries = primaries
 
     @asynccontextmanager
-    async def clients(self) -> AsyncIterator[list[Redis]]:
-        """A client without retries of every primary, with decoded responses."""
+    async def clients(self, *, decode: bool = True) -> AsyncIterator[list[Redis]]:
+        """A client without retries of every primary."""
         async with contextlib.AsyncExitStack() as stack:
             yield [
                 await stack.enter_async_context(
-                    from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+                    from_url(url, decode_responses=decode, retry=Retry(NoBackoff(), 0), socket_timeout=5)
                 )
                 for url in await self._primaries()
             ]
@@ -72,6 +74,23 @@ class StoreEngine:
         """Runs a command on every primary."""
         async with self.clients() as clients:
             return [await client.execute_command(*command) for client in clients]
+
+    async def at_owner(self, *command: Any, decode: bool = True) -> Any:
+        """Runs a command on the primary that serves its key."""
+        async with self.clients(decode=decode) as clients:
+            for client in clients:
+                with contextlib.suppress(MovedError):
+                    return await client.execute_command(*command)
+        raise AssertionError(f"nobody serves {command}")
+
+    @asynccontextmanager
+    async def forgetting(self, keys: SessionKeys) -> AsyncIterator[None]:
+        """What is written to a session inside is lost at the end, as by a failover to a replica that lagged."""
+        names = (keys.head, keys.events, keys.shard.log)
+        kept = [await self.at_owner("DUMP", name, decode=False) for name in names]
+        yield
+        for name, dump in zip(names, kept, strict=True):
+            await self.at_owner("RESTORE", name, 0, dump, "REPLACE")
 
     async def connections(self) -> int:
         """Connections of stores that are open now."""

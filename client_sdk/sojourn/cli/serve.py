@@ -21,8 +21,6 @@ from ._errors import CommandError, ExitCode
 @click.option(
     "--redis", metavar="URL", help="Use this Redis or Valkey: redis://, rediss://, unix://, redis+cluster://."
 )
-@click.option("--catalog", metavar="URL", help="The SQL database that makes sessions searchable.")
-@click.option("--blobs", metavar="URL", help="Where snapshots, archives and artifacts are kept.")
 @click.option("--workers", type=click.IntRange(min=1), help="Server processes. [1]")
 @click.option(
     "--durability", type=click.Choice(["auto", "fsync", "replicated", "relaxed"]),

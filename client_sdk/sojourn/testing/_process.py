@@ -42,6 +42,7 @@ class ServerProcess:
         environment |= {
             "SOJOURN_READY_FILE": str(self._folder / "ready.json"),
             "SOJOURN_EXIT_ON_STDIN_CLOSE": "1",
+            "PYTHONUNBUFFERED": "1",  # so that the log is whole, whatever becomes of the server
         }
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(

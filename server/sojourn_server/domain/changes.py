@@ -95,7 +95,6 @@ class StateIncremented:
 class MessageAppended:
     kind: ClassVar = ChangeKind.MESSAGE_APPENDED
     role: MessageRole
-    content: str | None = None
     usage: Usage | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from .cursor import SessionCursor
 from .effects import Effects
@@ -66,8 +67,7 @@ class Write:
     """Whether a session that has ended takes this write too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """What a write became."""
 
     revision: int

@@ -18,6 +18,7 @@ from ..domain.errors import InvalidFieldError, TooLargeError
 from ..domain.limits import Limits, check_label, check_name
 from ..domain.session import StepStatus
 from . import fields
+from .encoding import varint
 
 
 def parse_changes(messages: Sequence[event_pb2.Change], limits: Limits) -> list[ch.Change]:
@@ -38,7 +39,10 @@ def encode_body(messages: Sequence[event_pb2.Change], writer: str, limits: Limit
 
     Deterministic, because idempotency compares bodies.
     """
-    body = event_pb2.Event(writer=writer, changes=messages).SerializeToString(deterministic=True)
+    body = event_pb2.Event(writer=writer).SerializeToString() if writer else b""
+    for message in messages:
+        encoded = message.SerializeToString(deterministic=True)
+        body += _CHANGES_TAG + varint(len(encoded)) + encoded
     if len(body) > limits.write_bytes:
         raise TooLargeError("changes", actual=len(body), limit=limits.write_bytes)
     return body
@@ -101,14 +105,17 @@ def _state_incremented(m: event_pb2.StateIncremented, field: str, limits: Limits
 
 
 def _message(m: event_pb2.MessageAppended, field: str, limits: Limits) -> ch.Change:
-    role = fields.enum(ch.MessageRole, m.role, f"{field}.role")
+    plain = _PLAIN_MESSAGES.get(m.role)
+    if plain is None:
+        raise fields.unknown(ch.MessageRole, f"{field}.role")
     fields.text(m.content, f"{field}.content", limits)
     for i, part in enumerate(m.parts):
         fields.value(part, f"{field}.parts[{i}]", limits)
-    check_label(m.tool_name, f"{field}.tool_name", limits.key_bytes)
-    check_label(m.invocation_id, f"{field}.invocation_id", limits.key_bytes)
-    usage = fields.usage(m.usage, f"{field}.usage") if m.HasField("usage") else None
-    return ch.MessageAppended(role, None, usage)
+    if m.tool_name:
+        check_label(m.tool_name, f"{field}.tool_name", limits.key_bytes)
+    if m.invocation_id:
+        check_label(m.invocation_id, f"{field}.invocation_id", limits.key_bytes)
+    return ch.MessageAppended(plain.role, fields.usage(m.usage, f"{field}.usage")) if m.HasField("usage") else plain
 
 
 def _invocation_started(m: event_pb2.InvocationStarted, field: str, limits: Limits) -> ch.Change:
@@ -187,6 +194,10 @@ def _custom(m: event_pb2.Custom, field: str, limits: Limits) -> ch.Change:
         fields.value(m.payload, f"{field}.payload", limits)
     return ch.Custom(check_name(m.type, f"{field}.type", limits.key_bytes))
 
+
+_PLAIN_MESSAGES = {int(role): ch.MessageAppended(role) for role in ch.MessageRole}
+"""Messages without usage, by role: what most writes append, made once."""
+_CHANGES_TAG = bytes([event_pb2.Event.CHANGES_FIELD_NUMBER << 3 | 2])
 
 _PARSE: dict[str, Callable[[Any, str, Limits], ch.Change]] = {
     "state_set": _state_set,

@@ -27,8 +27,12 @@ def enum(kind: type[E], number: int, field: str) -> E:
     try:
         return kind(number)
     except ValueError:
-        names = ", ".join(member.name for member in kind)
-        raise InvalidFieldError(field, f"one of {names}") from None
+        raise unknown(kind, field) from None
+
+
+def unknown(kind: type[IntEnum], field: str) -> InvalidFieldError:
+    """The error for a number that is no member."""
+    return InvalidFieldError(field, f"one of {', '.join(member.name for member in kind)}")
 
 
 def value(message: session_pb2.Value, field: str, limits: Limits) -> bytes:

@@ -16,34 +16,37 @@ from ..domain.events import Committed, Durability, StoredEvent
 from ..domain.session import Session, SessionStatus
 from ..ports import DeletedSession
 from ..usecases.watching import GoingAway, Message, Progress
+from .encoding import varint
 from .status import code_of
 
-_STATUSES = {status: session_pb2.SessionStatus.Name(int(status)) for status in SessionStatus}
+_STATUSES = {status: session_pb2.SessionStatus.Value(f"SESSION_STATUS_{status.name}") for status in SessionStatus}
 
 
-def session(found: Session, *, full: bool = True) -> session_pb2.Session:
-    """A session; `full` says whether state and results were read."""
-    message = session_pb2.Session(
-        id=found.id,
-        uid=found.uid,
-        kind=found.kind,
-        user_id=found.user_id,
-        project=found.project,
-        purpose=found.purpose,
-        tags=found.tags,
-        status=_STATUSES[found.status],
-        error=found.error,
-        revision=found.revision,
-        create_time=timestamp(found.created_us),
-        update_time=timestamp(found.updated_us),
-        counters=found.counters,
-        usage=found.usage,
-        tools=found.tools,
-        parent=found.parent,
-        max_concurrent_requests=found.max_concurrent_requests,
-        storage=_HOT,
-        cursor=cursor_message(SessionCursor(found.uid, found.incarnation, found.revision, found.updated_us)),
-    )
+def fill_session(message: session_pb2.Session, found: Session, *, full: bool = True) -> None:
+    """Fills an empty message in place; `full` says whether state and results were read. Absent parts are not
+    touched: it costs."""
+    message.id = found.id
+    message.uid = found.uid
+    message.kind = found.kind
+    message.user_id = found.user_id
+    message.project = found.project
+    message.purpose = found.purpose
+    message.status = _STATUSES[found.status]  # type: ignore[assignment]
+    message.error = found.error
+    message.revision = found.revision
+    message.parent = found.parent
+    message.storage.tier = session_pb2.TIER_HOT
+    message.cursor.token = SessionCursor(found.uid, found.incarnation, found.revision, found.updated_us).encode()
+    _set_time(message.create_time, found.created_us)
+    _set_time(message.update_time, found.updated_us)
+    if found.tags:
+        message.tags.extend(found.tags)
+    for name, count in found.counters.items():
+        setattr(message.counters, name, count)
+    for name, count in found.usage.items():
+        setattr(message.usage, name, count)
+    for tool, count in found.tools.items():
+        message.tools[tool] = count
     for key, raw in found.metadata.items():
         message.metadata[key].json = raw
     if full:
@@ -54,14 +57,16 @@ def session(found: Session, *, full: bool = True) -> session_pb2.Session:
     if found.steps:
         _add_steps(message, found)
     if found.ended_us is not None:
-        message.end_time.CopyFrom(timestamp(found.ended_us))
+        _set_time(message.end_time, found.ended_us)
+    if found.max_concurrent_requests:
+        message.max_concurrent_requests = found.max_concurrent_requests
     if found.idle_timeout_ms or found.max_lifetime_ms:
         _add_timeouts(message, found)
-    return message
 
 
-def cursor_message(cursor: SessionCursor) -> session_pb2.Cursor:
-    return session_pb2.Cursor(token=cursor.encode())
+def _set_time(message: Timestamp, us: int) -> None:
+    message.seconds, nanos = divmod(us, 1_000_000)
+    message.nanos = nanos * 1000
 
 
 def timestamp(us: int) -> Timestamp:
@@ -81,38 +86,43 @@ def durability(level: Durability) -> session_pb2.Durability:
 
 def written(committed: Committed, level: Durability) -> pb.WriteSessionResponse:
     """What a write became."""
-    us = committed.commit_us
-    return pb.WriteSessionResponse(
-        revision=committed.revision,
-        commit_time=Timestamp(seconds=us // 1_000_000, nanos=us % 1_000_000 * 1000),
-        cursor=session_pb2.Cursor(token=committed.cursor.encode()),
-        durability=int(level),  # type: ignore[arg-type]
-        replayed=committed.replayed,
-    )
+    response = pb.WriteSessionResponse()
+    fill_written(response, committed, level)
+    return response
+
+
+def fill_written(message: pb.WriteSessionResponse, committed: Committed, level: Durability) -> None:
+    """Fills an empty message in place."""
+    message.revision = committed.revision
+    _set_time(message.commit_time, committed.commit_us)
+    message.cursor.token = committed.cursor.encode()
+    message.durability = level  # type: ignore[assignment]
+    if committed.replayed:
+        message.replayed = True
 
 
 def batch_written(results: Iterable[Committed | SojournError], level: Durability) -> pb.BatchWriteSessionsResponse:
     """What the writes of a batch became."""
-    return pb.BatchWriteSessionsResponse(
-        items=[
-            pb.BatchWriteSessionsItem(result=written(result, level))
-            if isinstance(result, Committed)
-            else pb.BatchWriteSessionsItem(status=item_status(result))
-            for result in results
-        ]
-    )
+    response = pb.BatchWriteSessionsResponse()
+    add = response.items.add
+    for result in results:
+        if isinstance(result, Committed):
+            fill_written(add().result, result, level)
+        else:
+            add().status.CopyFrom(item_status(result))
+    return response
 
 
 def batch_read(results: Iterable[Session | SojournError], *, full: bool) -> pb.BatchGetSessionsResponse:
     """What the reads of a batch found."""
-    return pb.BatchGetSessionsResponse(
-        items=[
-            pb.BatchGetSessionsItem(session=session(result, full=full))
-            if isinstance(result, Session)
-            else pb.BatchGetSessionsItem(status=item_status(result))
-            for result in results
-        ]
-    )
+    response = pb.BatchGetSessionsResponse()
+    add = response.items.add
+    for result in results:
+        if isinstance(result, Session):
+            fill_session(add().session, result, full=full)
+        else:
+            add().status.CopyFrom(item_status(result))
+    return response
 
 
 def item_status(error: SojournError) -> pb.ItemStatus:
@@ -159,7 +169,8 @@ def watch_message(message: Message) -> bytes:
     if isinstance(message, list):
         return events(message)
     if isinstance(message, Session):
-        response = pb.WatchSessionResponse(snapshot=session(message))
+        response = pb.WatchSessionResponse()
+        fill_session(response.snapshot, message)
     elif isinstance(message, DeletedSession):
         response = pb.WatchSessionResponse(
             deleted=pb.SessionDeleted(session_id=message.session_id, uid=message.uid, revision=message.revision)
@@ -183,17 +194,8 @@ def _encode(event: StoredEvent) -> bytes:
         commit_time=timestamp(event.commit_us),
         cursor=session_pb2.Cursor(token=event.cursor.encode()),
     ).SerializeToString()
-    event.wire = b"\x0a" + _varint(len(head) + len(event.body)) + head + event.body
+    event.wire = b"\x0a" + varint(len(head) + len(event.body)) + head + event.body
     return event.wire
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def _add_steps(message: session_pb2.Session, found: Session) -> None:
@@ -211,6 +213,3 @@ def _add_timeouts(message: session_pb2.Session, found: Session) -> None:
         message.max_lifetime.CopyFrom(duration(found.max_lifetime_ms * 1000))
     if found.expires_us is not None:
         message.expire_time.CopyFrom(timestamp(found.expires_us))
-
-
-_HOT = session_pb2.Storage(tier=session_pb2.TIER_HOT)

@@ -24,6 +24,11 @@ from .session_service import SessionServicer
 log = structlog.get_logger()
 
 MESSAGE_BYTES = 4 << 20
+HEALTH_SECONDS = 0.5
+"""How long health checks may run on when all else has ended."""
+LINGER_SECONDS = 0.1
+"""How long a draining server still answers. What arrives while gRPC itself shuts down is cancelled without a reason, so
+first every busy caller is to hear ours, and to pause."""
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -86,14 +91,16 @@ class GrpcServer:
         """Refuses new calls, waits for running ones up to `grace` seconds, then ends the rest."""
         self._activity.draining = True
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.create_task(self._server.stop(grace))
         try:
             async with asyncio.timeout(grace):
+                await asyncio.sleep(LINGER_SECONDS)
                 await self._activity.wait_idle()
         except TimeoutError:
-            log.warning("calls did not end within the grace period", calls=self._activity.running)
-            await self._server.stop(None)
-        await stopping
+            if self._activity.running:
+                log.warning("calls did not end within the grace period", calls=self._activity.running)
+        # One stop only: a second beside the first crashes. Its grace is for the connections to end in good order; those
+        # who follow our health never end by themselves.
+        await self._server.stop(None if self._activity.running else HEALTH_SECONDS)
         await self._activity.wait_idle()
 
 

@@ -39,14 +39,16 @@ class SessionServicer:
 
     async def create_session(self, request: pb.CreateSessionRequest, call: Call) -> pb.CreateSessionResponse:
         session, created = await self.sessions.create(call.tenant, parse.new_session(request, self.limits))
-        return pb.CreateSessionResponse(
-            session=render.session(session), created=created, durability=render.durability(self._durability)
-        )
+        response = pb.CreateSessionResponse(created=created, durability=render.durability(self._durability))
+        render.fill_session(response.session, session)
+        return response
 
     async def get_session(self, request: pb.GetSessionRequest, call: Call) -> pb.GetSessionResponse:
         full = parse.full_view(request.view)
         session = await self.sessions.get(parse.session_key(call.tenant, request.session_id), full=full)
-        return pb.GetSessionResponse(session=render.session(session, full=full))
+        response = pb.GetSessionResponse()
+        render.fill_session(response.session, session, full=full)
+        return response
 
     async def batch_get_sessions(self, request: pb.BatchGetSessionsRequest, call: Call) -> pb.BatchGetSessionsResponse:
         full = parse.full_view(request.view)
@@ -87,8 +89,10 @@ class SessionServicer:
         count = parse.page_size(request.page_size, self.limits)
         wanted = parse.session_filter(request.filter, self.limits)
         found, place = await self.sessions.list(call.tenant, wanted, after=after, count=count)
-        token = encode_list_token(place, bound) if place else ""
-        return pb.ListSessionsResponse(sessions=[render.session(s, full=False) for s in found], next_page_token=token)
+        response = pb.ListSessionsResponse(next_page_token=encode_list_token(place, bound) if place else "")
+        for session in found:
+            render.fill_session(response.sessions.add(), session, full=False)
+        return response
 
     async def list_events(self, request: pb.ListEventsRequest, call: Call) -> bytes:
         query, bound = parse.events_query(call.tenant, request, self.limits)

@@ -94,6 +94,8 @@ class RedisHub:
             tap = SessionTap(key, self._store, self._limits, begin)
             taps = feed.sessions.setdefault(key.member, set())
             taps.add(tap)
+            if self._draining:  # it began meanwhile, and did not find this tap
+                tap.drain()
             try:
                 yield begin, tap
             finally:
@@ -115,6 +117,8 @@ class RedisHub:
             tap = TenantTap(tenant, self._commits, self._limits, checksum, sequences)
             for feed in feeds:
                 feed.tenants.add(tap)
+            if self._draining:
+                tap.drain()
             try:
                 yield tap
             finally:

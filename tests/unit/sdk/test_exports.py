@@ -23,7 +23,19 @@ SessionWatch SessionsWatch SlowConsumerError SojournError StateDeleted StateIncr
 StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage StoreFullError StoreUnavailableError TLS
 Tier Timeouts TooLargeError UnavailableError UnknownChange Usage Watching Write WriteResult
 """
-MODULES = ["changes", "client", "config", "enums", "errors", "invocation", "models", "session", "testing", "write"]
+MODULES = [
+    "changes",
+    "client",
+    "config",
+    "enums",
+    "errors",
+    "invocation",
+    "models",
+    "session",
+    "testing",
+    "watch",
+    "write",
+]
 
 
 def test_the_public_names_are_these():

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterable, Sequence
+from copy import copy
 from typing import Generic, Protocol, TypeVar
 
 from ._transport import faults
@@ -35,7 +36,18 @@ class Send(Protocol[T_co]):
 class _Item(Generic[T]):
     """One call: what to send, who waits for it, until when."""
 
-    __slots__ = ("alone", "deadline", "doubtful", "future", "key", "lane", "payload", "retries", "under_way")
+    __slots__ = (
+        "alone",
+        "deadline",
+        "doubtful",
+        "future",
+        "key",
+        "lane",
+        "last_error",
+        "payload",
+        "retries",
+        "under_way",
+    )
 
     def __init__(self, lane: str, key: str, payload: bytes, future: asyncio.Future[T], deadline: float) -> None:
         self.lane = lane
@@ -44,6 +56,7 @@ class _Item(Generic[T]):
         self.future = future
         self.deadline = deadline
         self.retries = 0
+        self.last_error: SojournError | None = None  # why it is being retried
         self.under_way = False
         self.doubtful = False  # an attempt may have taken effect
         self.alone = False  # a batch with it failed: it goes alone, so that a fault meets only the guilty
@@ -243,11 +256,12 @@ class Batcher(Generic[T]):
             item.doubtful = True
         if faults.may_retry(error):
             item.retries += 1
+            item.last_error = error
             if self._loop.time() + self._delay(item.retries, error, jitter=False) < item.deadline:
                 return True
             if item.doubtful:
                 error = faults.outcome_unknown(error, item.lane, item.key)
-        item.future.set_exception(error)
+        item.future.set_exception(_own(error))
         return False
 
     def _delay(self, retries: int, error: SojournError, *, jitter: bool = True) -> float:
@@ -270,9 +284,17 @@ class Batcher(Generic[T]):
         while waiting and (waiting[0].future.done() or waiting[0].deadline <= now):
             item = waiting.popleft()
             if not item.future.done():
-                error: SojournError = DeadlineExceededError(f"no answer within {self._total:g} s")
+                # Why the attempts before failed says more than that there is no time for another.
+                error = item.last_error or DeadlineExceededError(f"no answer within {self._total:g} s")
                 if item.key and (item.doubtful or item.under_way):
                     error = faults.outcome_unknown(error, item.lane, item.key)
-                item.future.set_exception(error)
+                item.future.set_exception(_own(error))
         if waiting:
             self._expiry = self._loop.call_at(waiting[0].deadline, self._expire)
+
+
+def _own(error: SojournError) -> SojournError:
+    """A copy for one caller: raising an error adds the caller's traceback to it."""
+    own = copy(error)
+    own.__cause__ = error.__cause__
+    return own

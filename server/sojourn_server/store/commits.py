@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from ..domain.cursor import ShardPosition, shard_position
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey
 from ..ports import DeletedSession, EventQuery
@@ -19,8 +20,8 @@ log = structlog.get_logger()
 
 PAGE = 500
 
-CommitItem = tuple[int, SessionKey, StoredEvent | DeletedSession]
-"""(sequence number, session, what happened)"""
+CommitItem = tuple[ShardPosition, SessionKey, StoredEvent | DeletedSession]
+"""(where in the shard, session, what happened)"""
 
 
 @dataclass(slots=True)
@@ -28,8 +29,8 @@ class CommitPage:
     """What happened in a shard after a sequence number, in order."""
 
     state: str
-    """`ok`; `too_old`: the shard's log begins later; `rolled_back`: the shard is behind the sequence number."""
-    sequence: int
+    """`ok`; `too_old`: what follows is no longer kept; `rolled_back`: the shard never was, or no longer is, there."""
+    position: ShardPosition
     """Where this page ends."""
     incarnation: str
     more: bool = False
@@ -50,12 +51,12 @@ class CommitLog:
     def shard_of(self, key: SessionKey) -> ShardKeys:
         return self._keys.session(key).shard
 
-    async def position(self, shard: ShardKeys) -> tuple[str, int]:
-        """(incarnation, last sequence number); the incarnation is empty when the shard's data was lost and not
+    async def position(self, shard: ShardKeys) -> tuple[str, ShardPosition]:
+        """(incarnation, position of the last commit); the incarnation is empty when the shard's data was lost and not
         opened anew yet."""
         command = scripts.POSITION.call(shard.incarnation, shard.log, shard.tag)
         reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
-        return reply[1].decode(), int(reply[2])
+        return reply[1].decode(), shard_position(int(reply[2]), int(reply[3]))
 
     async def reopen(self, shard: ShardKeys) -> None:
         """Gives a shard that lost its data a new incarnation, so that cursors of the lost one are told."""
@@ -63,52 +64,63 @@ class CommitLog:
         command = scripts.OPEN.call(shard.incarnation, shard.tag, secrets.token_hex(8))
         await self._calls.run(shard, command, shard.tag.encode(), write=True)
 
-    async def after(self, shard: ShardKeys, sequence: int, wanted: frozenset[str] | None) -> CommitPage:
-        """A page of commits strictly after `sequence`.
+    async def after(self, shard: ShardKeys, position: ShardPosition, wanted: frozenset[str] | None) -> CommitPage:
+        """A page of commits strictly after `position`.
 
         Args:
             wanted: members whose events are read; None means all. Commits of others only advance the position.
         """
-        command = scripts.COMMITS.call(shard.log, shard.incarnation, shard.tag, sequence, PAGE)
+        command = scripts.COMMITS.call(shard.log, shard.incarnation, shard.tag, *position, PAGE)
         reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
-        state, last, incarnation = reply[1].decode(), int(reply[2]), reply[3].decode()
-        page = CommitPage(state, last, incarnation)
-        if state != "ok" or not reply[4]:
+        last = shard_position(int(reply[2]), int(reply[3]))
+        page = CommitPage(reply[1].decode(), last, reply[4].decode())
+        if page.state != "ok" or not reply[5]:
             return page
         spans: dict[str, list[int]] = {}
         deletions: list[CommitItem] = []
-        for entry_id, fields in reply[4]:
-            page.sequence = int(entry_id[2:])
+        for entry_id, fields in reply[5]:
+            page.position = shard_position(int(entry_id[2:]), int(fields[5]))
             member, revision = fields[1].decode(), int(fields[3])
             if wanted is not None and member not in wanted:
                 continue
-            if len(fields) > 4:
+            if len(fields) > 6:
                 key = _key(member)
-                deletions.append((page.sequence, key, DeletedSession(key.session_id, fields[5].decode(), revision)))
+                deletions.append((page.position, key, DeletedSession(key.session_id, fields[7].decode(), revision)))
+                spans.pop(member, None)  # its events went with it
             else:
                 spans.setdefault(member, []).append(revision)
-        page.more = page.sequence < last
-        page.items = await self._items(shard, sequence, page.sequence, spans, deletions)
+        page.more = page.position.sequence < last.sequence
+        items = await self._items(shard, position.sequence, page.position.sequence, spans)
+        if items is None:
+            return CommitPage("too_old", last, page.incarnation)
+        page.items = sorted(items + deletions, key=lambda item: item[0].sequence)
         return page
 
     async def _items(
-        self, shard: ShardKeys, low: int, high: int, spans: dict[str, list[int]], deletions: list[CommitItem]
-    ) -> list[CommitItem]:
-        found = list(deletions)
+        self, shard: ShardKeys, low: int, high: int, spans: dict[str, list[int]]
+    ) -> list[CommitItem] | None:
+        found: list[CommitItem] = []
         for member, revisions in spans.items():
             key = _key(member)
-            found += [(e.sequence, key, e) for e in await self._read(shard, key, revisions) if low < e.sequence <= high]
-        found.sort(key=lambda item: item[0])
+            events = await self._read(shard, key, revisions)
+            if events is None:
+                return None
+            found += [
+                (shard_position(e.sequence, e.commit_us), key, e) for e in events if low < e.sequence <= high
+            ]
         return found
 
-    async def _read(self, shard: ShardKeys, key: SessionKey, revisions: list[int]) -> list[StoredEvent]:
-        """The session's events from the first to the last of `revisions`; nothing when the session is gone."""
+    async def _read(self, shard: ShardKeys, key: SessionKey, revisions: list[int]) -> list[StoredEvent] | None:
+        """The session's events from the first to the last of `revisions`; nothing when the session is gone, None when
+        they were trimmed."""
         keys = self._keys.session(key)
         events: list[StoredEvent] = []
         after, before = min(revisions) - 1, max(revisions) + 1
         while True:
             query = EventQuery(after=after, before=before, count=PAGE)
             reply = await self._calls.run(shard, events_command(keys, query), keys.member.encode(), write=False)
+            if reply[1] == b"too_old" or (reply[1] == b"ok" and int(reply[6]) > after + 1):
+                return None
             if reply[1] != b"ok":
                 return events
             page = parse_page(reply, key, query)

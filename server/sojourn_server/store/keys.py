@@ -16,7 +16,7 @@
     sj:{NNN}:dirty               zset       members whose catalog row is behind, by the time (ms)   for ever
                                             they became so: the outbox
     sj:{NNN}:log                 stream     the last commits, id `0-<sequence>`: s member,          for ever
-                                            r revision, d 1 when deleted (capped)
+                                            r revision, t commit time, d uid when deleted (capped)
     sj:{NNN}:inc                 string     the shard's incarnation: new when its data was lost     for ever
     sj:{meta}                    hash       shards, format                                          for ever
     sj:{NNN}                     channel    a notification a commit: member, uid, incarnation,      -

@@ -126,12 +126,20 @@ class Link:
         return self._enqueue(command, write)
 
     def _enqueue(self, command: Command, write: bool) -> asyncio.Future[Reply]:
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        self._pending.append(_Call(command, future, write))
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
-        return future
+        """Without a barrier a call goes out at once: the loop itself gathers what one turn writes. A barrier needs
+        the whole batch."""
+        wire = self._wire
+        call = _Call(command, self._loop.create_future(), write)
+        if self.barrier is None and wire is not None:
+            call.sent_at = self._loop.time()
+            self._inflight.append(call)
+            wire.send(command)
+        else:
+            self._pending.append(call)
+            if not self._scheduled:
+                self._scheduled = True
+                self._loop.call_soon(self._flush)
+        return call.future
 
     def _unavailable(self) -> StoreUnavailableError:
         return StoreUnavailableError("the store cannot be reached", cause="disconnected")
@@ -183,7 +191,7 @@ class Link:
         log.debug("store link up", link=self.name)
 
     def _flush(self) -> None:
-        """Sends what this turn of the loop submitted."""
+        """Sends what this turn of the loop submitted, and the barrier behind it."""
         self._scheduled = False
         wire, batch = self._wire, self._pending
         if wire is None or not batch:
@@ -191,11 +199,10 @@ class Link:
         self._pending = []
         if self.barrier and any(call.write for call in batch):
             batch.append(_Call(self.barrier.command, self._loop.create_future(), False, covers=True))
-        now = monotonic()
         for call in batch:
-            call.sent_at = now
-        self._inflight.extend(batch)
-        wire.send([call.command for call in batch])
+            call.sent_at = self._loop.time()
+            self._inflight.append(call)
+            wire.send(call.command)
 
     def _on_reply(self, reply: Reply) -> None:
         call = self._inflight.popleft()
@@ -221,7 +228,7 @@ class Link:
         closes nothing."""
         while True:
             await asyncio.sleep(self._call_timeout / 10)
-            if self._inflight and monotonic() - self._inflight[0].sent_at > self._call_timeout:
+            if self._inflight and self._loop.time() - self._inflight[0].sent_at > self._call_timeout:
                 raise TimeoutError("the store does not answer")
 
     def _fail_all(self) -> None:

@@ -97,7 +97,7 @@ TRIM = Script("trim", keys=("head", "events"), args=("member", "before"))
 NEWEST = Script("newest", keys=("index",), args=("name", "highest", "count"))
 OPEN = Script("open", keys=("shard_incarnation",), args=("name", "proposed"))
 POSITION = Script("position", keys=("shard_incarnation", "log"), args=("name",))
-COMMITS = Script("commits", keys=("log", "shard_incarnation"), args=("name", "after", "count"))
+COMMITS = Script("commits", keys=("log", "shard_incarnation"), args=("name", "after", "after_digest", "count"))
 META = Script("meta", keys=("meta",), args=("name", "shards", "format"))
 
 ALL = (WRITE, CREATE, MINT, READ, DELETE, EVENTS, TRIM, NEWEST, OPEN, POSITION, COMMITS, META)

@@ -7,7 +7,7 @@ commands in Python and wakes a task for every reply, which at our rates costs mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import hiredis
@@ -58,10 +58,10 @@ class Wire(asyncio.Protocol):
             wire.connection_lost(None)
         return wire
 
-    def send(self, commands: Iterable[Command]) -> None:
-        """Sends commands in one write."""
+    def send(self, command: Command) -> None:
+        """Sends a command; what one turn of the loop sends leaves in one system call."""
         assert self._transport is not None
-        self._transport.write(b"".join([pack_command(command) for command in commands]))
+        self._transport.write(pack_command(command))
 
     def abort(self) -> None:
         """Drops the connection at once."""

@@ -247,4 +247,6 @@ class _Matcher:
             if isinstance(session, Session):
                 found[key.session_id] = self._wanted.matches(session)
                 self._matched.setdefault(key.session_id, found[key.session_id])
+            elif session.reason not in ("SESSION_NOT_FOUND", "SESSION_DELETED"):
+                raise session  # whether it matches is not known: the watch is resumed before these events
         return found

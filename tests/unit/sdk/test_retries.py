@@ -239,7 +239,7 @@ async def test_a_server_that_comes_back_is_found(running: Running, service: Fake
 
 async def test_a_server_that_stays_away_is_told(running: Running, service: FakeService):
     service.add_session("s")
-    async with connected(running, timeouts=SHORT) as client:
+    async with connected(running, timeouts=Timeouts(total=1.5, attempt=1, connect=5)) as client:
         await client.session("s").log("x")
         await running.server.stop(None)
         with pytest.raises(ServerUnreachableError):

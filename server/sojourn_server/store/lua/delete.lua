@@ -30,7 +30,7 @@ redis.call('ZADD', dirty, 'NX', seconds, member)
 redis.call('HSET', tombstone, 'uid', uid, 'rev', revision)
 redis.call('EXPIRE', tombstone, retention)
 --@include remember
-local entry = redis.call('XADD', log, 'MAXLEN', '~', log_length, '0-*', 's', member, 'r', revision, 'd', uid)
+local entry = redis.call('XADD', log, 'MAXLEN', '~', log_length, '0-*', 's', member, 'r', revision, 't', us, 'd', uid)
 local seq = string.sub(entry, 3)
 redis.call('SPUBLISH', channel, table.concat({member, uid, incarnation, revision, us, seq, 'D', ''}, '\n'))
 return {member, 'ok', revision}

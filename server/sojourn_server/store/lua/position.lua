@@ -3,7 +3,7 @@
 --
 -- KEYS   shard_incarnation log
 -- ARGV   name
--- RESULT {name, incarnation|'', sequence}
+-- RESULT {name, incarnation|'', sequence, commit us}
 -- EVENTS none
 --@include last
-return {name, redis.call('GET', shard_incarnation) or '', last}
+return {name, redis.call('GET', shard_incarnation) or '', last, last_us}

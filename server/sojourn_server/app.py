@@ -14,6 +14,7 @@ from .domain.errors import SojournError
 from .domain.limits import Limits
 from .rpc.chain import Activity, default_chain
 from .rpc.changes import ProtoCodec
+from .rpc.outlets import Outlets
 from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
 from .settings import Settings
@@ -94,6 +95,7 @@ class Worker:
             sessions=Sessions(store.active, ProtoCodec(), SystemClock()),
             history=History(store.active),
             watching=Watching(store.active, store.hub),
+            outlets=Outlets(self._settings.watch_write_seconds),
             limits=limits,
             shards=self._settings.shards,
         )

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Events a watcher may be behind before it is ended."""
     watch_queue_bytes: int = Field(default=8 << 20, ge=1 << 16)
     """Bytes a watcher may be behind before it is ended."""
+    watch_write_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """How long a watcher may take for one message before it is ended."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     config: Path | None = None

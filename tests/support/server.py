@@ -78,6 +78,15 @@ class ServerUnderTest:
         """Process ids of the workers of a server with several."""
         return sorted(child.pid for child in self._children() if "sojourn_server.worker" in _command(child))
 
+    def set(self, **variables: str) -> None:
+        """Changes the environment of the next start."""
+        self._environment |= variables
+
+    def unset(self, *settings: str) -> None:
+        """Takes settings out of the environment of the next start."""
+        for name in settings:
+            self._environment.pop(f"SOJOURN_{name}", None)
+
     def launch(self) -> None:
         """Starts the process; it need not serve yet."""
         assert not self.running, "runs already"

@@ -3,7 +3,8 @@
 A session cursor is (uid, incarnation, revision, commit time). The commit time serves as a digest: when the store
 lost history and used a revision again, the commit time of that revision differs, so the loss is noticed however the
 numbers look.
-A shard cursor, for watches over many sessions, is one sequence number per shard.
+A shard cursor, for watches over many sessions, is one position per shard: the sequence number of a commit and 16 bits
+of its commit time, for the same reason.
 """
 
 from __future__ import annotations
@@ -32,16 +33,27 @@ class SessionCursor(NamedTuple):
         return _text(_HEAD.pack(_SESSION, int(self.uid, 16), int(self.incarnation, 16), self.revision, self.commit_us))
 
 
+class ShardPosition(NamedTuple):
+    """A place in the log of one shard: a commit, and a digest of its time. Sequence 0 is before the first."""
+
+    sequence: int
+    digest: int
+
+
+def shard_position(sequence: int, commit_us: int) -> ShardPosition:
+    """The position of a commit."""
+    return ShardPosition(sequence, commit_us % 65536)
+
+
 class ShardCursor(NamedTuple):
-    """A place in the logs of all shards: per shard its incarnation's checksum and its last sequence number."""
+    """A place in the logs of all shards; `checksum` is that of their incarnations."""
 
     checksum: int
-    sequences: tuple[int, ...]
+    positions: tuple[ShardPosition, ...]
 
     def encode(self) -> str:
-        numbers = struct.pack(
-            f">BIH{len(self.sequences)}Q", _SHARDS, self.checksum, len(self.sequences), *self.sequences
-        )
+        sequences, digests = zip(*self.positions, strict=True)
+        numbers = _shape(len(sequences)).pack(_SHARDS, self.checksum, len(sequences), *sequences, *digests)
         return _text(bytes([_SHARDS]) + zlib.compress(numbers, 1))
 
 
@@ -57,18 +69,22 @@ def decode_session_cursor(token: str, field: str) -> SessionCursor:
 def decode_shard_cursor(token: str, field: str, shards: int) -> ShardCursor:
     """Raises PositionError (CURSOR_MALFORMED) for anything but a cursor over `shards` shards."""
     raw = _bytes(token, field)
-    shape = struct.Struct(f">BIH{shards}Q")
+    shape = _shape(shards)
     try:
         if not raw or raw[0] != _SHARDS:
             raise _malformed(field)
         unpacker = zlib.decompressobj()
         numbers = unpacker.decompress(raw[1:], shape.size + 1)
-        _, checksum, count, *sequences = shape.unpack(numbers)
+        _, checksum, count, *rest = shape.unpack(numbers)
     except (zlib.error, struct.error):
         raise _malformed(field) from None
     if count != shards:
         raise _malformed(field)
-    return ShardCursor(checksum, tuple(sequences))
+    return ShardCursor(checksum, tuple(map(ShardPosition, rest[:shards], rest[shards:])))
+
+
+def _shape(shards: int) -> struct.Struct:
+    return struct.Struct(f">BIH{shards}Q{shards}H")
 
 
 def _text(raw: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -149,25 +149,32 @@ PIECE_EVENTS, PIECE_BYTES = 256, 1 << 20
 """Most events, and bytes of events, in one message of a watch; a single event may be larger."""
 
 
-def in_pieces(found: list[StoredEvent]) -> list[list[StoredEvent]]:
-    """Splits events into messages of a bearable size."""
-    if len(found) == 1:
-        return [found]
-    pieces: list[list[StoredEvent]] = [[]]
+def watch_messages(message: Message) -> Iterable[bytes]:
+    """A message of a watch as encoded responses: events in pieces of a bearable size, anything else alone.
+
+    WatchSessionResponse and WatchSessionsResponse have the same fields, so that one encoding serves both.
+    """
+    if not isinstance(message, list):
+        return (_marker(message),)
+    if len(message) == 1:
+        return (message[0].wire or _encode(message[0]),)
+    return _in_pieces(message)
+
+
+def _in_pieces(found: list[StoredEvent]) -> Iterator[bytes]:
+    piece: list[bytes] = []
     size = 0
     for event in found:
-        if pieces[-1] and (len(pieces[-1]) == PIECE_EVENTS or size + len(event.body) > PIECE_BYTES):
-            pieces.append([])
-            size = 0
-        pieces[-1].append(event)
-        size += len(event.body)
-    return pieces
+        wire = event.wire or _encode(event)
+        if piece and (len(piece) == PIECE_EVENTS or size + len(wire) > PIECE_BYTES):
+            yield b"".join(piece)
+            piece, size = [], 0
+        piece.append(wire)
+        size += len(wire)
+    yield b"".join(piece)
 
 
-def watch_message(message: Message) -> bytes:
-    """A WatchSessionResponse or a WatchSessionsResponse, encoded: both have the same fields."""
-    if isinstance(message, list):
-        return events(message)
+def _marker(message: Session | Progress | DeletedSession | GoingAway) -> bytes:
     if isinstance(message, Session):
         response = pb.WatchSessionResponse()
         fill_session(response.snapshot, message)

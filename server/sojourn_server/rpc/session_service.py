@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from sojourn.v1 import session_service_pb2 as pb
 
-from ..domain.cursor import SessionCursor
-from ..domain.errors import PositionError
 from ..domain.events import Durability
 from ..domain.limits import Limits, check_label, check_text
-from ..domain.session import Session
 from ..ports import ActiveStore
 from ..usecases.history import History
 from ..usecases.sessions import Sessions
-from ..usecases.watching import GoingAway, Message, Progress, Watching
+from ..usecases.watching import Message, Watching
 from . import parse, render
 from .chain import Call
+from .outlets import Outlets
 from .pages import encode_list_token, encode_offset
-
-WRITE_SECONDS = 30.0
-"""A watcher that takes longer to take one message has stopped reading."""
 
 
 @dataclass(slots=True)
@@ -33,6 +28,7 @@ class SessionServicer:
     sessions: Sessions
     history: History
     watching: Watching
+    outlets: Outlets
     limits: Limits
     shards: int
 
@@ -104,51 +100,17 @@ class SessionServicer:
 
     async def watch_session(self, request: pb.WatchSessionRequest, call: Call) -> None:
         key = parse.session_key(call.tenant, request.session_id)
-        async for message in self.watching.session(key, parse.watch_query(request)):
-            for piece in _pieces(message):
-                if not await _sent(call, piece):
-                    # gRPC has the piece and delivers it before the error, should the watcher read on.
-                    raise _stopped_reading(session_id=key.session_id, **_end_of(piece))
+        query = parse.watch_query(request)
+        await self._stream(self.watching.session(key, query), call)
 
     async def watch_sessions(self, request: pb.WatchSessionsRequest, call: Call) -> None:
         query = parse.tenant_watch_query(request, self.limits, self.shards)
-        place = {"cursor": request.after.token} if request.after.token else {}
-        async for message in self.watching.tenant(call.tenant, query):
-            for piece in _pieces(message):
-                if not await _sent(call, piece):
-                    raise _stopped_reading(**place)
-            if isinstance(message, Progress):
-                place = _end_of(message)
+        await self._stream(self.watching.tenant(call.tenant, query), call)
 
-
-def _pieces(message: Message) -> Iterable[Message]:
-    """The messages on the wire: many events are split."""
-    return render.in_pieces(message) if isinstance(message, list) else (message,)
-
-
-async def _sent(call: Call, message: Message) -> bool:
-    """Writes one message of a watch; False when the watcher does not take it."""
-    try:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await call.context.write(render.watch_message(message))
-    except TimeoutError:
-        return False
-    return True
-
-
-def _end_of(message: Message) -> dict[str, str]:
-    """The cursor after a message, for an error's metadata; nothing where there is none."""
-    match message:
-        case list():
-            return {"cursor": message[-1].cursor.encode()}
-        case Session():
-            at = SessionCursor(message.uid, message.incarnation, message.revision, message.updated_us)
-            return {"cursor": at.encode()}
-        case Progress() | GoingAway():
-            return {"cursor": message.cursor.encode()}
-        case _:
-            return {}
-
-
-def _stopped_reading(**metadata: str) -> PositionError:
-    return PositionError("the watcher stopped reading", reason="SLOW_CONSUMER", **metadata)
+    async def _stream(self, messages: AsyncGenerator[Message], call: Call) -> None:
+        """Writes a watch until it ends; whatever ends it, the watch is closed before we return."""
+        with self.outlets.open(call.context) as outlet:
+            async with aclosing(messages):
+                async for message in messages:
+                    for piece in render.watch_messages(message):
+                        await outlet.write(piece)

@@ -105,9 +105,7 @@ class CommitLog:
             events = await self._read(shard, key, revisions)
             if events is None:
                 return None
-            found += [
-                (shard_position(e.sequence, e.commit_us), key, e) for e in events if low < e.sequence <= high
-            ]
+            found += [(shard_position(e.sequence, e.commit_us), key, e) for e in events if low < e.sequence <= high]
         return found
 
     async def _read(self, shard: ShardKeys, key: SessionKey, revisions: list[int]) -> list[StoredEvent] | None:

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from ..domain.cursor import ShardPosition, shard_position
 from ..domain.errors import PositionError, SojournError
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey
@@ -28,7 +29,8 @@ class ShardFeed:
         self.shard = shard
         self.live = asyncio.Event()
         """Set once the feed is subscribed and knows where the shard is."""
-        self.sequence = 0
+        self.position = ShardPosition(0, 0)
+        """Everything up to here was handed to the taps."""
         self.incarnation = ""
         self.sessions: dict[str, set[SessionTap]] = {}
         self.tenants: set[TenantTap] = set()
@@ -60,15 +62,17 @@ class ShardFeed:
         member, uid, incarnation, revision, commit_us, sequence, mask, body = payload.split(b"\n", 7)
         number = int(sequence)
         self._told = number
-        if not self.live.is_set() or number <= self.sequence:
+        if not self.live.is_set() or number <= self.position.sequence:
             return
-        if number != self.sequence + 1 or self._news.is_set():
+        if number != self.position.sequence + 1 or self._news.is_set():
             self._news.set()
             return
+        position = shard_position(number, int(commit_us))
         name = member.decode()
         tenant, _, session_id = name.partition("/")
         if mask == b"D":
-            self._hand(number, SessionKey(tenant, session_id), DeletedSession(session_id, uid.decode(), int(revision)))
+            deleted = DeletedSession(session_id, uid.decode(), int(revision))
+            self._hand(position, SessionKey(tenant, session_id), deleted)
         elif body:
             if name in self.sessions or self.tenants:
                 event = StoredEvent(
@@ -81,11 +85,11 @@ class ShardFeed:
                     int(mask),
                     body,
                 )
-                self._hand(number, SessionKey(tenant, session_id), event)
+                self._hand(position, SessionKey(tenant, session_id), event)
         elif name in self.sessions or self.tenants:
             self._news.set()
             return
-        self.sequence = number
+        self.position = position
 
     def fail(self, error: SojournError) -> None:
         """Ends every tap."""
@@ -99,11 +103,11 @@ class ShardFeed:
     def _taps(self) -> list[SessionTap | TenantTap]:
         return [*(tap for taps in self.sessions.values() for tap in taps), *self.tenants]
 
-    def _hand(self, sequence: int, key: SessionKey, item: StoredEvent | DeletedSession) -> None:
+    def _hand(self, position: ShardPosition, key: SessionKey, item: StoredEvent | DeletedSession) -> None:
         for tap in self.sessions.get(key.member, ()):
             tap.push(item)
         for tenant_tap in self.tenants:
-            tenant_tap.push(self.shard.number, sequence, key, item)
+            tenant_tap.push(self.shard.number, position, key, item)
 
     async def _run(self) -> None:
         delay = 0.05
@@ -113,7 +117,7 @@ class ShardFeed:
                 if self.live.is_set():
                     await self._level()
                 else:
-                    self.incarnation, self.sequence = await self._commits.position(self.shard)
+                    self.incarnation, self.position = await self._commits.position(self.shard)
                     self._news.clear()
                     self.live.set()
                 delay = 0.05
@@ -127,32 +131,32 @@ class ShardFeed:
         found the end."""
         while True:
             wanted = None if self.tenants else frozenset(self.sessions)
-            page = await self._commits.after(self.shard, self.sequence, wanted)
+            page = await self._commits.after(self.shard, self.position, wanted)
             if page.state != "ok" or page.incarnation != self.incarnation:
                 self._lost(page)
                 return
-            for sequence, key, item in page.items:
-                self._hand(sequence, key, item)
-            self.sequence = page.sequence
-            if not page.more and self._told <= self.sequence:
+            for position, key, item in page.items:
+                self._hand(position, key, item)
+            self.position = page.position
+            if not page.more and self._told <= self.position.sequence:
                 break
         self._news.clear()
         for tenant_tap in self.tenants:
-            tenant_tap.check(self.shard.number, self.sequence)
+            tenant_tap.check(self.shard.number, self.position.sequence)
 
     def _lost(self, page: CommitPage) -> None:
         """The commit log does not continue where we are: every session's own log tells its watchers what became of
         them."""
         if page.state == "rolled_back" or page.incarnation != self.incarnation:
-            log.error("the store lost history", shard=self.shard.number, sequence=self.sequence, now=page.sequence)
+            log.error("the store lost history", shard=self.shard.number, was=self.position, now=page.position)
             reason = "HISTORY_ROLLED_BACK"
         else:
             reason = "CURSOR_TOO_OLD"
         error = PositionError("the watch cannot continue: commits were lost or are no longer kept", reason=reason)
         for tenant_tap in self.tenants:
             tenant_tap.fail(error)
-        self.sequence, self.incarnation = page.sequence, page.incarnation
-        self._told = min(self._told, page.sequence)
+        self.position, self.incarnation = page.position, page.incarnation
+        self._told = min(self._told, page.position.sequence)
         self._news.clear()
         for taps in self.sessions.values():
             for tap in taps:

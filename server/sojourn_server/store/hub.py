@@ -113,8 +113,8 @@ class RedisHub:
             checksum = zlib.crc32("".join(feed.incarnation for feed in feeds).encode())
             if after and after.checksum != checksum:
                 raise PositionError("the store lost history that was read before", reason="HISTORY_ROLLED_BACK")
-            sequences = list(after.sequences) if after else [feed.sequence for feed in feeds]
-            tap = TenantTap(tenant, self._commits, self._limits, checksum, sequences)
+            positions = list(after.positions) if after else [feed.position for feed in feeds]
+            tap = TenantTap(tenant, self._commits, self._limits, checksum, positions)
             for feed in feeds:
                 feed.tenants.add(tap)
             if self._draining:
@@ -199,15 +199,15 @@ class RedisHub:
                 self._idle_polls[feed.shard.channel] += 1
                 if self._idle_polls[feed.shard.channel] > LINGER_POLLS:
                     await self._drop(feed)
-        positions = await asyncio.gather(
-            *(self._commits.position(feed.shard) for feed in feeds), return_exceptions=True
-        )
-        for feed, position in zip(feeds, positions, strict=True):
-            if isinstance(position, BaseException):
+        known = [feed.position for feed in feeds]
+        answers = await asyncio.gather(*(self._commits.position(feed.shard) for feed in feeds), return_exceptions=True)
+        for feed, was, answer in zip(feeds, known, answers, strict=True):
+            if isinstance(answer, BaseException):
                 continue
-            incarnation, sequence = position
+            incarnation, now = answer
             channel, told = feed.shard.channel, feed.told
-            if incarnation == feed.incarnation and sequence <= feed.sequence and feed.sequence <= max(told, sequence):
+            level = now == was or was.sequence < now.sequence <= feed.position.sequence
+            if level and incarnation == feed.incarnation:
                 self._polled.pop(channel, None)
                 continue
             feed.read_log()

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..domain.cursor import SessionCursor, ShardCursor
+from ..domain.cursor import SessionCursor, ShardCursor, ShardPosition
 from ..domain.errors import DrainingError, NotFoundError, PositionError, SojournError
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey
@@ -156,35 +156,37 @@ class SessionTap(BaseTap):
 class TenantTap(BaseTap):
     """The flow of all sessions of a tenant, from a position in every shard on."""
 
-    def __init__(self, tenant: str, commits: CommitLog, limits: TapLimits, checksum: int, sequences: list[int]) -> None:
+    def __init__(
+        self, tenant: str, commits: CommitLog, limits: TapLimits, checksum: int, positions: list[ShardPosition]
+    ) -> None:
         super().__init__(limits)
         self._tenant = tenant
         self._commits = commits
         self._checksum = checksum
-        self._handed = sequences
-        self._pushed = list(sequences)
-        self._behind: dict[int, int] = dict.fromkeys(range(len(sequences)), 0)
-        self._queue_shards: deque[tuple[int, int]] = deque()
+        self._handed = positions
+        self._pushed = list(positions)
+        self._behind: dict[int, int] = dict.fromkeys(range(len(positions)), 0)
+        self._queue_shards: deque[tuple[int, ShardPosition]] = deque()
 
     @property
     def cursor(self) -> ShardCursor:
         return ShardCursor(self._checksum, tuple(self._handed))
 
-    def push(self, shard: int, sequence: int, key: SessionKey, item: Item) -> None:
+    def push(self, shard: int, position: ShardPosition, key: SessionKey, item: Item) -> None:
         """Takes an item of a shard's feed."""
         if shard in self._behind:
-            self._behind[shard] = max(self._behind[shard], sequence)
-        elif sequence > self._pushed[shard]:
-            self._pushed[shard] = sequence
+            self._behind[shard] = max(self._behind[shard], position.sequence)
+        elif position.sequence > self._pushed[shard].sequence:
+            self._pushed[shard] = position
             if key.tenant == self._tenant:
-                self._queue_shards.append((shard, sequence))
+                self._queue_shards.append((shard, position))
                 self._put(item)
             elif not self._queue:
-                self._handed[shard] = sequence
+                self._handed[shard] = position
 
     def check(self, shard: int, sequence: int) -> None:
         """The shard is at `sequence`; what was not pushed must be read."""
-        if sequence > self._pushed[shard] or shard in self._behind:
+        if sequence > self._pushed[shard].sequence or shard in self._behind:
             self._behind[shard] = max(self._behind.get(shard, 0), sequence)
             self._wake()
 
@@ -194,8 +196,8 @@ class TenantTap(BaseTap):
             if self._error:
                 raise self._error
             if self._queue:
-                for shard, sequence in self._queue_shards:
-                    self._handed[shard] = sequence
+                for shard, position in self._queue_shards:
+                    self._handed[shard] = position
                 self._queue_shards.clear()
                 return self._take()
             if self._behind:
@@ -214,7 +216,7 @@ class TenantTap(BaseTap):
             raise PositionError("commits after the cursor are no longer kept", reason="CURSOR_TOO_OLD")
         if page.state == "rolled_back":
             raise PositionError("the store lost history that was read before", reason="HISTORY_ROLLED_BACK")
-        self._pushed[shard] = self._handed[shard] = page.sequence
-        if not page.more and self._behind[shard] <= page.sequence:
+        self._pushed[shard] = self._handed[shard] = page.position
+        if not page.more and self._behind[shard] <= page.position.sequence:
             del self._behind[shard]
         return [item for _, key, item in page.items if key.tenant == self._tenant]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from ..domain.changes import ChangeKind, kind_mask
@@ -66,7 +66,7 @@ class Watching:
         self._store = store
         self._hub = hub
 
-    async def session(self, key: SessionKey, query: WatchQuery) -> AsyncIterator[Message]:
+    async def session(self, key: SessionKey, query: WatchQuery) -> AsyncGenerator[Message]:
         """The messages of a watch of one session."""
         after = query.after
         if query.snapshot:
@@ -79,8 +79,8 @@ class Watching:
                 return
             pace = _Pace(query.interval)
             try:
-                async for items in _flow(tap, pace):
-                    events, deleted = _split(items)
+                while True:
+                    events, deleted = _split(await _next(tap, pace))
                     if events:
                         cursor = events[-1].cursor
                         kept = events if not query.mask else [e for e in events if e.mask & query.mask]
@@ -104,7 +104,7 @@ class Watching:
                     error.metadata.update(session_id=key.session_id, cursor=cursor.encode())
                 raise
 
-    async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncIterator[Message]:
+    async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncGenerator[Message]:
         """The messages of a watch of a tenant's sessions."""
         matcher = _Matcher(self._store, tenant, query.wanted)
         async with self._hub.tenant(tenant, query.after) as tap:
@@ -115,8 +115,8 @@ class Watching:
             yield Progress(tap.cursor)
             pace = _Pace(query.interval)
             try:
-                async for items in _flow(tap, pace):
-                    for message in await matcher.keep(items, query.mask):
+                while True:
+                    for message in await matcher.keep(await _next(tap, pace), query.mask):
                         yield message
                     if pace.due():
                         yield Progress(tap.cursor)
@@ -164,17 +164,15 @@ class _Pace:
         return True
 
 
-async def _flow(tap: Tap, pace: _Pace) -> AsyncIterator[list[StoredEvent | DeletedSession]]:
-    """What the tap gives, and an empty list when a progress marker is due. A store that is away for a moment is
-    waited for."""
-    while True:
-        try:
-            yield await tap.next(pace.left())
-        except SojournError as error:
-            if error.reason != "STORE_UNAVAILABLE":
-                raise
-            await asyncio.sleep(min(pace.left(), 0.2))
-            yield []
+async def _next(tap: Tap, pace: _Pace) -> list[StoredEvent | DeletedSession]:
+    """What the tap gives; nothing when a progress marker is due. A store that is away for a moment is waited for."""
+    try:
+        return await tap.next(pace.left())
+    except SojournError as error:
+        if error.reason != "STORE_UNAVAILABLE":
+            raise
+        await asyncio.sleep(min(pace.left(), 0.2))
+        return []
 
 
 def _split(items: list[StoredEvent | DeletedSession]) -> tuple[list[StoredEvent], DeletedSession | None]:

@@ -2,7 +2,7 @@
 -- Lists the commits of a shard after a sequence number.
 --
 -- KEYS   log shard_incarnation
--- ARGV   name, after (exclusive), after_digest|'', count
+-- ARGV   name, after (exclusive), after_digest, count
 --        `after_digest` is what the reader keeps of the commit time at `after`: its remainder by 65536.
 -- RESULT {name, 'ok', sequence, commit us, incarnation, {{id, fields}, ...}} {name, 'too_old', sequence, us, incarnation}
 --        {name, 'rolled_back', sequence, us, incarnation}
@@ -20,7 +20,7 @@ end
 local entries = redis.call('XRANGE', log, string.format('0-%.0f', from), '+', 'COUNT', count + 1)
 local seen = table.remove(entries, 1)
 if seen[1] ~= string.format('0-%.0f', from) then return {name, 'too_old', last, last_us, incarnation} end
-if after_digest ~= '' and seen[2][6] % 65536 ~= tonumber(after_digest) then
+if seen[2][6] % 65536 ~= tonumber(after_digest) then
   return {name, 'rolled_back', last, last_us, incarnation}
 end
 return {name, 'ok', last, last_us, incarnation, entries}

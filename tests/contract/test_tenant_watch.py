@@ -45,11 +45,22 @@ async def test_every_session_from_its_creation_to_its_deletion(desk):
     assert by_session(items) == expected
 
 
-async def test_a_deletion_is_told_to_those_who_were_behind(desk):
+async def test_a_deletion_comes_after_the_events(desk):
     created = await desk.create()
     async with watch(desk) as tap:
         await desk.add(2)
         await desk.delete()
+        items = await take(tap, 3)
+        assert items[-1] == DeletedSession("s", created.uid, 3)
+
+
+async def test_a_deletion_is_told_to_those_who_were_away(desk):
+    created = await desk.create()
+    async with watch(desk) as tap:
+        cursor = tap.cursor
+    await desk.add(2)
+    await desk.delete()
+    async with watch(desk, cursor) as tap:
         assert (await take(tap, 1))[-1] == DeletedSession("s", created.uid, 3)
 
 
@@ -154,17 +165,20 @@ async def test_events_trimmed_from_a_sessions_log_are_not_skipped_in_silence(des
     assert raised.value.reason == "CURSOR_TOO_OLD"
 
 
-async def test_a_cursor_of_lost_history(desk, engine):
+@pytest.mark.parametrize("overtaken", [False, True])
+async def test_a_cursor_of_lost_history(desk, engine, overtaken):
     await desk.create()
     async with engine.forgetting(desk.keys()), watch(desk) as tap:
         await desk.add(1)
         await take(tap, 1)
         cursor = tap.cursor
-    forged = ShardCursor(cursor.checksum ^ 1, cursor.sequences)
+    forged = ShardCursor(cursor.checksum ^ 1, cursor.positions)
     with pytest.raises(PositionError) as raised:
         async with watch(desk, forged):
             pytest.fail("the watch opened")
     assert raised.value.reason == "HISTORY_ROLLED_BACK"
+    if overtaken:
+        await desk.add(5)
     async with watch(desk, cursor) as tap:
         with pytest.raises(PositionError) as raised:
             await take(tap, 1)

@@ -20,7 +20,7 @@ async def test_every_kind_of_change_shows_in_the_head(desk):
         ch.StateSet({"a": b'"x"', "b": b"[]"}),
         ch.StateDeleted(("gone",)),
         ch.StateIncremented("n", 2),
-        ch.MessageAppended(ch.MessageRole.USER, "hi", usage),
+        ch.MessageAppended(ch.MessageRole.USER, usage=usage),
         ch.InvocationStarted("i1", "git"),
         ch.InvocationStarted("i2", "git"),
         ch.InvocationFinished("i1", ch.InvocationStatus.FAILED, usage),

@@ -8,11 +8,7 @@ import grpc
 import pytest
 
 from sojourn.v1 import session_service_pb2 as pb
-from sojourn_server.app import Worker
-from sojourn_server.rpc import session_service
-from sojourn_server.settings import Settings
 from tests.support import wire
-from tests.support.engines import ValkeyProcess
 from tests.support.history import check_watcher, labelled, seen
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
@@ -34,11 +30,11 @@ async def write_many(stub, sid, count, *changes):
 
 
 async def follow(call, last):
-    """Reads up to a revision; the revisions."""
+    """Reads up to a revision; the events."""
     found = []
     async for answer in wire.messages(call):
-        found += wire.revisions(answer.events)
-        if found and found[-1] >= last:
+        found += answer.events
+        if found and found[-1].revision >= last:
             return found
     raise AssertionError("the watch ended")
 
@@ -65,7 +61,7 @@ async def test_one_of_several_watchers_stops_reading(sid):
         before = server.rss()
         await write_many(writer, sid, EVENTS, message(TEXT))
         for found in await asyncio.gather(*others):
-            assert found == list(range(1, EVENTS + 2))
+            assert wire.revisions(found) == list(range(1, EVENTS + 2))
         assert server.rss() - before < 96 << 20
 
         events, failure = await rest_of(slow)
@@ -74,7 +70,7 @@ async def test_one_of_several_watchers_stops_reading(sid):
         assert wire.revisions(events) == list(range(2, len(events) + 2))
         assert len(events) < EVENTS
         again = sleeper.WatchSession(wire.watch(sid, failure.metadata["cursor"]))
-        assert await follow(again, EVENTS + 1) == list(range(len(events) + 2, EVENTS + 2))
+        assert wire.revisions(await follow(again, EVENTS + 1)) == list(range(len(events) + 2, EVENTS + 2))
         again.cancel()
 
 
@@ -105,29 +101,46 @@ async def test_a_watcher_of_many_sessions_stops_reading(sid):
             assert found == list(range(1, 102))
 
 
-async def test_a_watcher_that_reads_nothing_at_all_is_ended_with_its_cursor(sid, monkeypatch):
-    monkeypatch.setattr(session_service, "WRITE_SECONDS", 0.3)
+async def test_a_watcher_that_reads_nothing_at_all_is_ended_with_its_cursor(sid):
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(ValkeyProcess())
-        settings = Settings(listen="127.0.0.1:0", redis=engine.url, grace_seconds=1)
-        worker = await stack.enter_async_context(Worker(settings, engine.url))
-        writer, sleeper = [
-            await stack.enter_async_context(wire.connect(f"127.0.0.1:{worker.port}")) for _ in range(2)
-        ]
+        server = await stack.enter_async_context(ServerUnderTest(watch_write_seconds=0.5, max_watches=2))
+        writer, sleeper = [await stack.enter_async_context(wire.connect(server.target)) for _ in range(2)]
         await create(writer, sid)
         slow = sleeper.WatchSession(wire.watch(sid, 0))
-        assert await slow.read()
+        slow_many = sleeper.WatchSessions(pb.WatchSessionsRequest())
+        for call in (slow, slow_many):
+            assert await call.read()
         for number in range(40):
             await writer.WriteSession(write(sid, message("x" * 200_000), labelled(str(number))))
-        await wait_until(lambda: worker.store.hub.watches == 0, description="the watch is ended")
+
+        async def both_ended():
+            """Whether the server has room for other watches again."""
+            calls = [writer.WatchSession(wire.watch(sid)) for _ in range(2)]
+            try:
+                return all([(await call.read()).HasField("progress") for call in calls])
+            except grpc.aio.AioRpcError:
+                return False
+            finally:
+                for call in calls:
+                    call.cancel()
+
+        await wait_until(both_ended, description="the watches are ended")
+        log = await wire.log_of(writer, sid)
+
         events, failure = await rest_of(slow)
         assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "SLOW_CONSUMER")
         assert failure.metadata["session_id"] == sid
-        # Whatever still arrives, resuming at the cursor continues exactly there.
+        # What was on its way still came; resuming at the cursor goes on exactly there.
         again = sleeper.WatchSession(wire.watch(sid, failure.metadata["cursor"]))
-        more = []
-        while not more or more[-1].revision < 41:
-            more += (await again.read()).events
+        events += await follow(again, 41)
         again.cancel()
-        log = await wire.log_of(writer, sid)
-        check_watcher(seen([*events, *more]), seen(log), after=log[0].revision if events[0].revision > 1 else 0)
+        check_watcher(seen(events), seen(log), after=events[0].revision - 1)
+        assert events[0].revision <= 2
+
+        events, failure = await rest_of(slow_many)
+        assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "SLOW_CONSUMER")
+        # Over many sessions only markers have a cursor: some events may come again, none is missing.
+        cursor = wire.session_pb2.Cursor(token=failure.metadata["cursor"])
+        more = await follow(sleeper.WatchSessions(pb.WatchSessionsRequest(after=cursor)), 41)
+        assert wire.revisions(more) == list(range(more[0].revision, 42))
+        assert more[0].revision <= len(events) + 2

@@ -1,92 +1,65 @@
-"""Checks that hold whatever was killed: what was acknowledged is in the log, and every watcher saw exactly the log.
+"""What writers were told, held against what the store kept."""
 
-Writers put a label of their own into each write (`labelled`); the checks go by labels and revisions.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
 from dataclasses import dataclass, field
-from typing import Any
 
-from sojourn.v1 import event_pb2
+from sojourn_server.domain import changes as ch
+from sojourn_server.domain.errors import OutcomeUnknownError, StoreFullError, StoreUnavailableError
 
-TYPE = "test.label"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An event, as far as the checks look."""
-
-    revision: int
-    labels: tuple[str, ...] = ()
-
-
-def labelled(label: str) -> event_pb2.Change:
-    """The change that carries a label."""
-    change = event_pb2.Change()
-    change.custom.type = f"{TYPE}.{label}"
-    return change
-
-
-def seen(events: Iterable[Any]) -> list[Seen]:
-    """Raw or SDK events as the checks want them."""
-    return [Seen(event.revision, tuple(_labels(event.changes))) for event in events]
-
-
-def _labels(changes: Iterable[Any]) -> Iterable[str]:
-    for change in changes:
-        custom = change.custom.type if isinstance(change, event_pb2.Change) else getattr(change, "type", "")
-        if custom.startswith(f"{TYPE}."):
-            yield custom.removeprefix(f"{TYPE}.")
-
-
-def check_log(log: Sequence[Seen]) -> None:
-    """Revisions are 1, 2, 3, ...: no gap and no repeat; no label was committed twice."""
-    revisions = [event.revision for event in log]
-    assert revisions == list(range(1, len(log) + 1)), f"revisions with a gap or a repeat: {_first_break(revisions)}"
-    twice = [label for label, count in Counter(label for event in log for label in event.labels).items() if count > 1]
-    assert not twice, f"committed twice: {twice[:10]}"
-
-
-def check_acknowledged(acknowledged: Mapping[str, int], log: Sequence[Seen]) -> None:
-    """Every acknowledged label is in the log at the revision that was acknowledged."""
-    at = {label: event.revision for event in log for label in event.labels}
-    lost = [label for label in acknowledged if label not in at]
-    assert not lost, f"{len(lost)} acknowledged writes were lost: {lost[:10]}"
-    moved = {label: (revision, at[label]) for label, revision in acknowledged.items() if at[label] != revision}
-    assert not moved, f"acknowledged at another revision: {dict(list(moved.items())[:10])}"
-
-
-def check_order(acknowledged: Sequence[str], log: Sequence[Seen]) -> None:
-    """Writes that one writer made one after the other, each after the acknowledgement of the one before, are in the
-    log in that order."""
-    at = {label: event.revision for event in log for label in event.labels}
-    revisions = [at[label] for label in acknowledged]
-    assert revisions == sorted(revisions), f"out of order: {_first_break(revisions)}"
-
-
-def check_watcher(watched: Sequence[Seen], log: Sequence[Seen], *, after: int = 0, name: str = "watcher") -> None:
-    """The watcher saw exactly the log after a revision: every event once, in order, with the same content."""
-    revisions = [event.revision for event in watched]
-    expected = [event for event in log if event.revision > after]
-    assert revisions == [event.revision for event in expected], (
-        f"{name} saw {len(revisions)} of {len(expected)} events: {_first_break(revisions)}"
-    )
-    assert list(watched) == expected, f"{name} saw another content"
+from .sessions import Desk
 
 
 @dataclass
-class Acknowledged:
-    """What a writer was told."""
+class History:
+    """The answers to writes with bodies of their own, each of which also adds 1 to the state's `n`."""
 
-    revisions: dict[str, int] = field(default_factory=dict)
+    desk: Desk
+    sid: str = "s"
+    acknowledged: dict[bytes, int] = field(default_factory=dict)
+    refused: set[bytes] = field(default_factory=set)
+    unknown: set[bytes] = field(default_factory=set)
 
-    def note(self, label: str, revision: int) -> None:
-        self.revisions[label] = revision
+    async def write(self, body: bytes, *, key: str = "") -> bool:
+        """Writes once; whether it was acknowledged."""
+        try:
+            result = await self.desk.write(ch.StateIncremented("n", 1), sid=self.sid, body=body, idempotency_key=key)
+        except (StoreUnavailableError, StoreFullError):
+            if body not in self.unknown:
+                self.refused.add(body)
+            return False
+        except OutcomeUnknownError:
+            self.refused.discard(body)
+            self.unknown.add(body)
+            return False
+        self.refused.discard(body)
+        self.unknown.discard(body)
+        self.acknowledged[body] = result.revision
+        return True
 
+    async def write_until_done(self, body: bytes) -> None:
+        """Writes with an idempotency key until it is acknowledged."""
+        async with asyncio.timeout(30):
+            while not await self.write(body, key=f"key-{body.decode()}"):
+                await asyncio.sleep(0.005)
 
-def _first_break(revisions: Sequence[int]) -> str:
-    for before, now in zip(revisions, revisions[1:], strict=False):
-        if now != before + 1:
-            return f"{before} is followed by {now}"
-    return f"from {revisions[0]} to {revisions[-1]}" if revisions else "nothing at all"
+    async def check(self) -> None:
+        """All that was acknowledged is there, at its revision, once; nothing that was refused is; the rest at most
+        once; and the state is what the events say."""
+        events = {}
+        after = 0
+        while True:
+            page = await self.desk.events(self.sid, after=after, count=1000)
+            for event in page.events:
+                assert event.revision == len(events) + 1
+                events[event.revision] = event.body
+            after = page.scanned
+            if not page.more:
+                break
+        bodies = list(events.values())[1:]
+        assert len(set(bodies)) == len(bodies)
+        assert {body: revision for revision, body in events.items() if body in self.acknowledged} == self.acknowledged
+        assert not self.refused.intersection(bodies)
+        assert set(bodies) <= set(self.acknowledged) | self.unknown
+        session = await self.desk.get(self.sid)
+        assert session.revision == len(events)
+        assert int(session.state.get("n", b"0")) == len(bodies)

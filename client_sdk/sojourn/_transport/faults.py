@@ -116,7 +116,6 @@ def outcome_unknown(cause: errors.SojournError, session_id: str, idempotency_key
         idempotency_key=idempotency_key,
     )
     error.__cause__ = cause
-    error.__cause__ = cause
     return error
 
 

@@ -161,6 +161,15 @@ def watch_messages(message: Message) -> Iterable[bytes]:
     return _in_pieces(message)
 
 
+def place_after(response: bytes) -> str:
+    """The cursor after an encoded message of a watch of one session; empty after a deletion."""
+    message = pb.WatchSessionResponse.FromString(response)
+    if message.events:
+        return str(message.events[-1].cursor.token)
+    marker = message.WhichOneof("marker")
+    return "" if marker in (None, "deleted") else str(getattr(message, marker).cursor.token)
+
+
 def _in_pieces(found: list[StoredEvent]) -> Iterator[bytes]:
     piece: list[bytes] = []
     size = 0

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from sojourn.v1 import session_service_pb2 as pb
 
+from ..domain.errors import PositionError
 from ..domain.events import Durability
 from ..domain.limits import Limits, check_label, check_text
 from ..ports import ActiveStore
 from ..usecases.history import History
 from ..usecases.sessions import Sessions
-from ..usecases.watching import Message, Watching
+from ..usecases.watching import Message, Progress, Watching
 from . import parse, render
 from .chain import Call
 from .outlets import Outlets
@@ -101,16 +102,27 @@ class SessionServicer:
     async def watch_session(self, request: pb.WatchSessionRequest, call: Call) -> None:
         key = parse.session_key(call.tenant, request.session_id)
         query = parse.watch_query(request)
-        await self._stream(self.watching.session(key, query), call)
+        await self._stream(self.watching.session(key, query), call, key.session_id)
 
     async def watch_sessions(self, request: pb.WatchSessionsRequest, call: Call) -> None:
         query = parse.tenant_watch_query(request, self.limits, self.shards)
         await self._stream(self.watching.tenant(call.tenant, query), call)
 
-    async def _stream(self, messages: AsyncGenerator[Message], call: Call) -> None:
+    async def _stream(self, messages: AsyncGenerator[Message], call: Call, session_id: str = "") -> None:
         """Writes a watch until it ends; whatever ends it, the watch is closed before we return."""
+        marker: Progress | None = None
         with self.outlets.open(call.context) as outlet:
             async with aclosing(messages):
                 async for message in messages:
                     for piece in render.watch_messages(message):
-                        await outlet.write(piece)
+                        try:
+                            await outlet.write(piece)
+                        except PositionError as error:
+                            if session_id:
+                                # gRPC has the piece, and delivers it before the error should the watcher read on.
+                                error.metadata.update(session_id=session_id, cursor=render.place_after(piece))
+                            elif marker:
+                                error.metadata["cursor"] = marker.cursor.encode()
+                            raise
+                    if type(message) is Progress:
+                        marker = message

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from time import monotonic
 
 import structlog
 
-from ..domain.errors import StoreUnavailableError
+from ..domain.errors import OutcomeUnknownError, SojournError, StoreUnavailableError
 from . import scripts
 from .faults import REDIRECTS, domain_error
 from .keys import ShardKeys
@@ -17,10 +18,6 @@ from .scripts import Command
 from .wire import EngineReplyError, Reply
 
 log = structlog.get_logger()
-
-
-class EchoError(Exception):
-    """A reply belongs to another call: the connection is not to be trusted. Never shown to callers."""
 
 
 class Calls:
@@ -47,14 +44,22 @@ class Calls:
             reply = await future
         except EngineReplyError as error:
             reply = await self._again(error, shard, command, write)
-        if reply[0] != echo:
-            log.critical("a reply of the store belongs to another call", expected=echo, got=reply[0])
-            raise EchoError
+        if not isinstance(reply, list) or reply[0] != echo:
+            raise self._confused(shard, echo, reply, write=write)
         return reply
 
     async def run(self, shard: ShardKeys, command: Command, echo: bytes, *, write: bool) -> Reply:
         """`begin` and `finish` in one."""
         return await self.finish(self.begin(shard, command, write=write), shard, command, echo, write=write)
+
+    def _confused(self, shard: ShardKeys, echo: bytes, reply: Reply, *, write: bool) -> SojournError:
+        """A reply belongs to another call: the connection is not to be trusted, and what this call did is not known."""
+        log.critical("a reply of the store belongs to another call", expected=echo, got=repr(reply)[:200])
+        with contextlib.suppress(StoreUnavailableError):
+            self._nodes.link(shard).distrust()
+        if write:
+            return OutcomeUnknownError("the store's reply was lost: it may or may not have happened", retry_after=0.1)
+        return StoreUnavailableError("the store's reply was lost", cause="disconnected")
 
     async def _again(self, error: EngineReplyError, shard: ShardKeys, command: Command, write: bool) -> Reply:
         """Repeats a call that was refused before it began, until it runs or patience ends."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from redis import exceptions as rx
+
 from ..domain.errors import SojournError, StoreFullError, StoreUnavailableError
 from .wire import EngineReplyError
 
@@ -34,6 +36,18 @@ def domain_error(error: EngineReplyError) -> SojournError:
         cause, message = _CAUSES[error.code]
         return StoreUnavailableError(message, cause=cause)
     raise error
+
+
+def refusal(error: Exception) -> tuple[str, str] | None:
+    """Message and cause of what keeps a node that can be reached from being used; None when it cannot be reached."""
+    if isinstance(error, StoreUnavailableError):
+        return error.message, error.metadata["cause"]
+    if isinstance(error, rx.AuthenticationError):
+        return _CAUSES["NOAUTH"][1], _CAUSES["NOAUTH"][0]
+    if isinstance(error, EngineReplyError) and error.code in _CAUSES:
+        cause, message = _CAUSES[error.code]
+        return message, cause
+    return None
 
 
 def redirected_to(error: EngineReplyError) -> tuple[str, int]:

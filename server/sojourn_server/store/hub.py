@@ -114,7 +114,7 @@ class RedisHub:
             if after and after.checksum != checksum:
                 raise PositionError("the store lost history that was read before", reason="HISTORY_ROLLED_BACK")
             positions = list(after.positions) if after else [feed.position for feed in feeds]
-            tap = TenantTap(tenant, self._commits, self._limits, checksum, positions)
+            tap = TenantTap(tenant, self._commits, self._limits, checksum, positions, resumed=after is not None)
             for feed in feeds:
                 feed.tenants.add(tap)
             if self._draining:

@@ -22,6 +22,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from ..domain.errors import OutcomeUnknownError, SojournError, StoreUnavailableError
 from . import scripts
+from .faults import refusal
 from .scripts import Command
 from .wire import EngineReplyError, Reply, Wire, WireLostError
 
@@ -85,6 +86,8 @@ class Link:
         self._wire: Wire | None = None
         self._scheduled = False
         self._up = False
+        self._why: tuple[str, str] | None = None
+        """Message and cause when the node was reached and could not be used."""
         self._ever_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -107,6 +110,11 @@ class Link:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def distrust(self) -> None:
+        """Drops the connection, which gave a reply to the wrong call. Nothing of what waits for a reply gets one."""
+        if self._wire:
+            self._wire.abort()
 
     def submit(self, command: Command, *, write: bool) -> asyncio.Future[Reply]:
         """Queues a call and returns its reply's future. The future fails with EngineReplyError or with a
@@ -142,7 +150,8 @@ class Link:
         return call.future
 
     def _unavailable(self) -> StoreUnavailableError:
-        return StoreUnavailableError("the store cannot be reached", cause="disconnected")
+        message, cause = self._why or ("the store cannot be reached", "disconnected")
+        return StoreUnavailableError(message, cause=cause)
 
     async def _run(self) -> None:
         delay = 0.02
@@ -152,6 +161,10 @@ class Link:
                 await self._serve()
             except (rx.RedisError, OSError, EngineReplyError, WireLostError, SojournError, TimeoutError) as error:
                 log.warning("store link lost", link=self.name, error=str(error) or type(error).__name__)
+                self._why = refusal(error)
+            except Exception:  # a defect of ours must not end the link for ever
+                log.exception("store link failed", link=self.name)
+                self._why = None
             delay = 0.02 if monotonic() - started > 5 else min(delay * 2, 1.0)
             await asyncio.sleep(delay)
 
@@ -186,7 +199,7 @@ class Link:
         for load in loads:
             await load
         await self._on_connected(self)
-        self._up = True
+        self._up, self._why = True, None
         self._ever_up.set()
         log.debug("store link up", link=self.name)
 
@@ -205,6 +218,8 @@ class Link:
             wire.send(call.command)
 
     def _on_reply(self, reply: Reply) -> None:
+        if not self._inflight:
+            raise WireLostError("the store answered what nobody asked")
         call = self._inflight.popleft()
         if call.covers:
             self._release(reply)

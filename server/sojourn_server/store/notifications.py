@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from redis import exceptions as rx
@@ -51,12 +52,15 @@ class Notifications:
             home.remove(shard.channel)
 
     def renew(self, shard: ShardKeys) -> None:
-        """The shard's channel is silent though there is news: subscribe anew, on another node if it has moved."""
+        """The shard's channel is silent though there is news: subscribe anew, on another node if it has moved, else on
+        another connection."""
         home = self._homes.pop(shard.channel, None)
         if home:
             home.remove(shard.channel)
         if shard.channel in self._wanted:
             self._place(shard)
+            if self._homes[shard.channel] is home:
+                home.reconnect()
 
     async def close(self) -> None:
         self._wanted.clear()
@@ -68,10 +72,19 @@ class Notifications:
         stream = self._streams.get(name)
         if stream is None:
             stream = self._streams[name] = _Stream(
-                name, lambda: self._nodes.connection(shard)[1], self._on_message, self._on_subscribed, self._lost
+                name, self._connection, self._on_message, self._on_subscribed, self._lost
             )
         self._homes[shard.channel] = stream
         stream.add(shard.channel)
+
+    def _connection(self, stream: _Stream) -> AbstractConnection:
+        """A connection to the stream's node; channels that another node serves now move there."""
+        for channel in stream.channels:
+            name, connection = self._nodes.connection(self._wanted[channel])
+            if name == stream.name:
+                return connection
+            self.renew(self._wanted[channel])
+        raise ConnectionError("the node serves none of the channels")
 
     def _lost(self, channel: bytes) -> None:
         """The node dropped a subscription of ours: the shard has moved."""
@@ -93,17 +106,27 @@ class _Stream:
     def __init__(
         self,
         name: str,
-        connect: Callable[[], AbstractConnection],
+        connect: Callable[[_Stream], AbstractConnection],
         on_message: Callable[[bytes, bytes], None],
         on_subscribed: Callable[[bytes], None],
         on_lost: Callable[[bytes], None],
     ) -> None:
-        self._name = name
+        self.name = name
         self._connect = connect
         self._on_message, self._on_subscribed, self._on_lost = on_message, on_subscribed, on_lost
         self._channels: set[str] = set()
         self._changed = asyncio.Event()
+        self._stale = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"subscriptions {name}")
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that are wanted here."""
+        return list(self._channels)
+
+    def reconnect(self) -> None:
+        """The connection is not to be trusted any more."""
+        self._stale.set()
 
     def add(self, channel: str) -> None:
         self._channels.add(channel)
@@ -125,13 +148,14 @@ class _Stream:
                 await self._changed.wait()
             connection: AbstractConnection | None = None
             try:
-                connection = self._connect()
+                self._stale.clear()
+                connection = self._connect(self)
                 async with asyncio.timeout(5):
                     await connection.connect()
                 delay = 0.02
                 await self._serve(connection)
             except (rx.RedisError, OSError, SojournError, TimeoutError) as error:
-                log.info("subscriptions lost", node=self._name, error=str(error) or type(error).__name__)
+                log.info("subscriptions lost", node=self.name, error=str(error) or type(error).__name__)
             finally:
                 if connection:
                     await asyncio.shield(connection.disconnect(nowait=True))
@@ -139,9 +163,10 @@ class _Stream:
             delay = min(delay * 2, 1.0)
 
     async def _serve(self, connection: AbstractConnection) -> None:
-        tasks = [
-            asyncio.create_task(self._follow_wishes(connection), name=f"subscriber {self._name}"),
-            asyncio.create_task(self._listen(connection), name=f"listener {self._name}"),
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._follow_wishes(connection), name=f"subscriber {self.name}"),
+            asyncio.create_task(self._listen(connection), name=f"listener {self.name}"),
+            asyncio.create_task(self._stale.wait(), name=f"suspicion {self.name}"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

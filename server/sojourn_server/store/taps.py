@@ -154,10 +154,20 @@ class SessionTap(BaseTap):
 
 
 class TenantTap(BaseTap):
-    """The flow of all sessions of a tenant, from a position in every shard on."""
+    """The flow of all sessions of a tenant, from a position in every shard on.
+
+    One that begins where the feeds are is level from the start; a resumed one must read and compare every shard's log.
+    """
 
     def __init__(
-        self, tenant: str, commits: CommitLog, limits: TapLimits, checksum: int, positions: list[ShardPosition]
+        self,
+        tenant: str,
+        commits: CommitLog,
+        limits: TapLimits,
+        checksum: int,
+        positions: list[ShardPosition],
+        *,
+        resumed: bool,
     ) -> None:
         super().__init__(limits)
         self._tenant = tenant
@@ -165,7 +175,7 @@ class TenantTap(BaseTap):
         self._checksum = checksum
         self._handed = positions
         self._pushed = list(positions)
-        self._behind: dict[int, int] = dict.fromkeys(range(len(positions)), 0)
+        self._behind: dict[int, int] = dict.fromkeys(range(len(positions)) if resumed else (), 0)
         self._queue_shards: deque[tuple[int, ShardPosition]] = deque()
 
     @property

@@ -126,7 +126,7 @@ def test_serve_passes_on_only_what_was_given(server_modules):
 def test_serve_passes_on_every_flag(server_modules, tmp_path):
     config = tmp_path / "sojourn.toml"
     config.touch()
-    flags = ["--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), "--catalog", "sqlite://", "--blobs", "file:///b"]
+    flags = ["--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
     flags += ["--workers", "2", "--durability", "fsync", "--no-reflection", "--grace", "2.5"]
     flags += ["--log-format", "json", "--log-level", "debug", "--config", str(config)]
     invoke("serve", *flags)
@@ -134,8 +134,6 @@ def test_serve_passes_on_every_flag(server_modules, tmp_path):
         {
             "listen": "127.0.0.1:0",
             "data_dir": tmp_path,
-            "catalog": "sqlite://",
-            "blobs": "file:///b",
             "workers": 2,
             "durability": "fsync",
             "reflection": False,

@@ -102,11 +102,16 @@ class InvocationCall:
                 duration=duration,
                 cost=self.cost,
                 usage=self.usage,
+                tool=self.tool,
             )
         except InvalidRequestError as problem:
             # What cannot be recorded must not leave the invocation open for ever.
             write.finish_invocation(
-                self.id, status=InvocationStatus.FAILED, error=text or str(problem), duration=duration
+                self.id,
+                status=InvocationStatus.FAILED,
+                error=text or str(problem),
+                duration=duration,
+                tool=self.tool,
             )
             return write, problem
         return write, None

@@ -46,7 +46,7 @@ async def test_a_read_never_sees_half_a_write(desk):
 
     async def write() -> None:
         for n in range(150):
-            await desk.write(ch.StateSet({key: b"%d" % n for key in "abc"}), ch.StateIncremented("n", 1))
+            await desk.write(ch.StateSet(dict.fromkeys("abc", b"%d" % n)), ch.StateIncremented("n", 1))
         stop.set()
 
     async def read() -> int:

@@ -11,7 +11,7 @@ from sojourn_server.ports import DeletedSession
 from sojourn_server.store import hub as hub_module
 from sojourn_server.store.taps import TapLimits
 from sojourn_server.store.writing import WriteSettings
-from tests.support.sessions import Desk, revisions, take, take_until
+from tests.support.sessions import Desk, exhaust, revisions, take, take_until
 
 SOON = 1.0
 """Seconds; well below the safety poll, so that only a notification can be this quick."""
@@ -203,14 +203,23 @@ async def test_a_watcher_that_does_not_read_is_ended_and_the_others_are_not(open
         with pytest.raises(PositionError) as raised:
             await slow.next(1)
         assert raised.value.reason == "SLOW_CONSUMER"
+    await desk.delete_all()
+
+
+async def test_bytes_that_wait_count_too(open_another):
+    desk = Desk(await open_another(taps=TapLimits(bytes=10_000), write=WriteSettings(inline_event_bytes=10_000)))
+    await desk.create()
     async with desk.watch() as (_, slow):
         await slow.next(0)
-        for _ in range(3):
-            await desk.write(ch.LogAppended(), body=b"x" * 500_000)
+        await desk.write(ch.LogAppended(), body=b"x" * 6_000)
+        assert len(await take(slow, 1)) == 1
+        async with desk.watch() as (_, quick):
+            for _ in range(2):
+                await desk.write(ch.LogAppended(), body=b"x" * 6_000)
+                await take(quick, 1)
         with pytest.raises(PositionError) as raised:
-            while True:
-                await slow.next(0.2)
-                await desk.write(ch.LogAppended(), body=b"x" * 1_100_000)
+            await slow.next(1)
+        assert raised.value.reason == "SLOW_CONSUMER"
     await desk.delete_all()
 
 
@@ -277,6 +286,5 @@ async def test_history_lost_under_a_watcher_is_told(desk, engine, overtaken):
         await engine.everywhere("CLIENT", "KILL", "TYPE", "pubsub")
         await desk.add(5 if overtaken else 1)
         with pytest.raises(PositionError) as raised:
-            while True:
-                await take(tap, 1)
+            await exhaust(tap)
         assert raised.value.reason == "HISTORY_ROLLED_BACK"

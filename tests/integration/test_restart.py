@@ -9,9 +9,9 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from tests.robustness.checker import check_acknowledged, check_log, check_order, check_watcher, labelled, seen
 from tests.support import wire
 from tests.support.engine_probe import gone
-from tests.support.history import check_acknowledged, check_log, check_order, check_watcher, labelled, seen
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 from tests.support.wire import create, write

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from sojourn.v1 import session_service_pb2 as pb
+from tests.robustness.checker import check_watcher, labelled, seen
 from tests.support import wire
 from tests.support.engine_probe import gone
-from tests.support.history import check_watcher, labelled, seen
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 from tests.support.wire import create, write

@@ -1,12 +1,12 @@
 """What writers were told, held against what the store kept."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from sojourn_server.domain import changes as ch
 from sojourn_server.domain.errors import OutcomeUnknownError, StoreFullError, StoreUnavailableError
 
 from .sessions import Desk
+from .waiting import wait_until
 
 
 @dataclass
@@ -38,9 +38,8 @@ class History:
 
     async def write_until_done(self, body: bytes) -> None:
         """Writes with an idempotency key until it is acknowledged."""
-        async with asyncio.timeout(30):
-            while not await self.write(body, key=f"key-{body.decode()}"):
-                await asyncio.sleep(0.005)
+        key = f"key-{body.decode()}"
+        await wait_until(lambda: self.write(body, key=key), timeout=30, description=f"{key} acknowledged")
 
     async def check(self) -> None:
         """All that was acknowledged is there, at its revision, once; nothing that was refused is; the rest at most

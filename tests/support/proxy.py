@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 
@@ -31,6 +31,7 @@ class Proxy:
         self._engine = engine
         self._path = engine.with_name("proxy.sock")
         self._connections: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._lose_reply_to: bytes | None = None
         self.delay = 0.0
         """Seconds every piece of an answer waits before it is passed on."""
@@ -70,10 +71,12 @@ class Proxy:
     ) -> None:
         self._server.close()
         self.cut()
-        while self._connections:
-            await asyncio.sleep(0)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             from_engine, to_engine = await asyncio.open_unix_connection(str(self._engine))
         except OSError:

@@ -106,6 +106,12 @@ async def take(tap: Tap, count: int, *, timeout: float = 10.0) -> list[Item]:
     return items
 
 
+async def exhaust(tap: Tap) -> None:
+    """Takes items until the tap ends with an error; fails after ten seconds of silence."""
+    while True:
+        await take(tap, 1)
+
+
 async def take_until(tap: Tap, revision: int, *, timeout: float = 10.0) -> list[Item]:
     """The items of a session's tap up to `revision`."""
     items: list[Item] = []

@@ -11,7 +11,7 @@ from sojourn.v1 import event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 
 from ..domain.cursor import SessionCursor
-from ..domain.errors import SojournError
+from ..domain.errors import SojournError, TooLargeError
 from ..domain.events import Committed, Durability, StoredEvent
 from ..domain.session import Session, SessionStatus
 from ..ports import DeletedSession
@@ -122,6 +122,8 @@ def batch_read(results: Iterable[Session | SojournError], *, full: bool) -> pb.B
             fill_session(add().session, result, full=full)
         else:
             add().status.CopyFrom(item_status(result))
+    if (size := response.ByteSize()) > BATCH_BYTES:
+        raise TooLargeError("session_ids", actual=size, limit=BATCH_BYTES)
     return response
 
 
@@ -145,6 +147,8 @@ def events_page(found: Iterable[StoredEvent], next_page_token: str) -> bytes:
     return events(found) + pb.ListEventsResponse(next_page_token=next_page_token).SerializeToString()
 
 
+BATCH_BYTES = 8 << 20
+"""Most bytes of a batch of reads: whoever asks for more splits the batch."""
 PIECE_EVENTS, PIECE_BYTES = 256, 1 << 20
 """Most events, and bytes of events, in one message of a watch; a single event may be larger."""
 

@@ -166,6 +166,7 @@ class RedisHub:
     async def _until_live(self, feed: ShardFeed) -> None:
         if feed.live.is_set():
             return
+        await self._commits.position(feed.shard)  # a store that is away is an error at once
         try:
             async with asyncio.timeout(self._live_timeout):
                 await feed.live.wait()

@@ -30,19 +30,27 @@ async def test_several_changes_in_one_write(client, name):
 
 async def test_an_exception_in_the_block_writes_nothing(client, name):
     session = await client.create_session(name)
-    with pytest.raises(ZeroDivisionError):
+
+    async def interrupted():
         async with session.write() as write:
             write.set_state({"n": 1})
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await interrupted()
     assert (await session.refresh()).revision == 1
 
 
 async def test_all_or_nothing(client, name):
     session = await client.create_session(name, state={"text": "x"})
-    with pytest.raises(sojourn.NotAnIntegerError):
+
+    async def half_wrong():
         async with session.write() as write:
             write.set_state({"n": 1})
             write.increment_state("text")
+
+    with pytest.raises(sojourn.NotAnIntegerError):
+        await half_wrong()
     assert (await session.refresh()).state == {"text": "x"}
 
 

@@ -150,14 +150,17 @@ async def test_an_engine_that_syncs_every_second(durability):
 
 async def test_confirmations_are_shared_by_writes_that_come_together():
     everysec = {"appendonly": "yes", "appendfsync": "everysec"}
-    async with ValkeyProcess(config=everysec) as engine, ServerUnderTest(redis=engine.url, durability="fsync") as s:
-        async with wire.connect(s.target) as stub:
-            await create(stub, "s")
-            before = await calls(engine, "waitaof")
-            writes = pb.BatchWriteSessionsRequest(writes=[write("s")] * 200)
-            answers = await asyncio.gather(*(stub.BatchWriteSessions(writes) for _ in range(5)))
-            assert all(item.result.durability == FSYNC for answer in answers for item in answer.items)
-            assert 1 <= await calls(engine, "waitaof") - before <= 5
+    async with (
+        ValkeyProcess(config=everysec) as engine,
+        ServerUnderTest(redis=engine.url, durability="fsync") as server,
+        wire.connect(server.target) as stub,
+    ):
+        await create(stub, "s")
+        before = await calls(engine, "waitaof")
+        writes = pb.BatchWriteSessionsRequest(writes=[write("s")] * 200)
+        answers = await asyncio.gather(*(stub.BatchWriteSessions(writes) for _ in range(5)))
+        assert all(item.result.durability == FSYNC for answer in answers for item in answer.items)
+        assert 1 <= await calls(engine, "waitaof") - before <= 5
 
 
 async def test_fsync_is_refused_without_an_append_only_file():

@@ -6,7 +6,6 @@ import signal
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from sojourn.v1 import session_service_pb2 as pb
@@ -16,6 +15,7 @@ from tests.support.engine_probe import gone
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 from tests.support.wire import create, write
+from tests.support.workers import connections, stubs_on_all_workers
 
 
 @pytest.fixture(scope="module")
@@ -29,31 +29,6 @@ def server():
 @pytest.fixture
 def sid():
     return f"w{uuid4().hex[:12]}"
-
-
-def connections(server):
-    """How many clients each worker serves."""
-    return {
-        pid: sum(
-            1
-            for connection in psutil.Process(pid).net_connections("tcp")
-            if connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == server.port
-        )
-        for pid in server.worker_pids()
-    }
-
-
-async def stubs_on_all_workers(server, stack):
-    """Stubs, each on its own connection, until every worker has one: the kernel deals them out."""
-    stubs = []
-    for _ in range(64):
-        stub = await stack.enter_async_context(wire.connect(server.target))
-        await stub.ListSessions(pb.ListSessionsRequest(page_size=1), wait_for_ready=True)
-        stubs.append(stub)
-        found = connections(server)
-        if len(found) == 2 and all(found.values()):
-            return stubs
-    raise AssertionError(f"one worker got no connection: {connections(server)}")
 
 
 async def take(call, count):

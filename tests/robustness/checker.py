@@ -6,11 +6,14 @@ Writers put a label of their own into each write (`labelled`); the checks go by 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sojourn.v1 import event_pb2
 
 TYPE = "test.label."
+END = "end"
+"""Label of the last write of a test."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def check_watcher(watched: Sequence[Seen], log: Sequence[Seen], *, after: int = 
 
 
 def _break_in(revisions: Sequence[int]) -> str:
-    for before, now in zip(revisions, revisions[1:], strict=False):
+    for before, now in pairwise(revisions):
         if now != before + 1:
             return f"{before} is followed by {now}"
     return f"from {revisions[0]} to {revisions[-1]}" if revisions else "nothing at all"

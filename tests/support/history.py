@@ -41,9 +41,17 @@ class History:
         key = f"key-{body.decode()}"
         await wait_until(lambda: self.write(body, key=key), timeout=30, description=f"{key} acknowledged")
 
+    async def _answers(self) -> bool:
+        try:
+            await self.desk.get(self.sid)
+        except StoreUnavailableError:
+            return False
+        return True
+
     async def check(self) -> None:
         """All that was acknowledged is there, at its revision, once; nothing that was refused is; the rest at most
         once; and the state is what the events say."""
+        await wait_until(lambda: self._answers(), description="the store is back")
         events = {}
         after = 0
         while True:

@@ -1,7 +1,7 @@
 """The service's wire without the SDK: raw stubs, and what a failed call says."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,25 @@ from sojourn.v1 import session_service_pb2 as pb
 from sojourn.v1.session_service_pb2_grpc import SessionServiceStub
 
 DETAILS = "grpc-status-details-bin"
+AWAY = ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED")
+"""Codes of calls whose server went away under them."""
+METADATA = {
+    "INVALID_FIELD": "field expected",
+    "TOO_LARGE": "field limit actual unit",
+    "STATE_LIMIT_EXCEEDED": "session_id limit actual unit revision",
+    "NOT_AN_INTEGER": "session_id key revision",
+    "INTEGER_OVERFLOW": "session_id key revision",
+    "SESSION_NOT_FOUND": "session_id",
+    "SESSION_DELETED": "session_id revision",
+    "SESSION_ALREADY_EXISTS": "session_id revision",
+    "SESSION_ENDED": "session_id status revision",
+    "REVISION_CONFLICT": "session_id expected_revision revision",
+    "STATUS_CONFLICT": "session_id required_status status revision",
+    "FENCING_TOKEN_REJECTED": "session_id fencing_token revision",
+    "IDEMPOTENCY_KEY_REUSED": "session_id idempotency_key revision",
+    "LIMIT_EXCEEDED": "limit_name limit",
+}
+"""The metadata keys that the reasons' examples in the protos show."""
 
 
 @asynccontextmanager
@@ -95,6 +114,19 @@ async def watch_failure(call: Any) -> Failure:
     raise AssertionError("the watch ended without an error")
 
 
+def check(found: Failure, code: str, reason: str) -> None:
+    """The failure is the documented one, whole."""
+    assert (found.code, found.reason, found.domain) == (code, reason, "sojourn.dev"), found
+    assert set(found.metadata) == set(METADATA[reason].split())
+    assert found.fields == ([found.metadata["field"]] if "field" in found.metadata else [])
+
+
+def pass_over(error: grpc.aio.AioRpcError) -> None:
+    """Raises the error unless it says that the server or its store is away."""
+    if error.code().name not in AWAY:
+        raise error
+
+
 def value(document: Any) -> session_pb2.Value:
     return session_pb2.Value(json=json.dumps(document).encode())
 
@@ -108,9 +140,7 @@ def incremented(key: str, delta: int = 1) -> event_pb2.Change:
 
 
 def message(text: str) -> event_pb2.Change:
-    return event_pb2.Change(
-        message_appended=event_pb2.MessageAppended(role=event_pb2.MESSAGE_ROLE_USER, content=text)
-    )
+    return event_pb2.Change(message_appended=event_pb2.MessageAppended(role=event_pb2.MESSAGE_ROLE_USER, content=text))
 
 
 def write(session_id: str, *changes: event_pb2.Change, key: str = "", **precondition: Any) -> pb.WriteSessionRequest:
@@ -150,9 +180,7 @@ async def create(stub: SessionServiceStub, session_id: str, **rest: Any) -> sess
 
 
 async def revision(stub: SessionServiceStub, session_id: str) -> int:
-    response = await stub.GetSession(
-        pb.GetSessionRequest(session_id=session_id, view=session_pb2.SESSION_VIEW_BASIC)
-    )
+    response = await stub.GetSession(pb.GetSessionRequest(session_id=session_id, view=session_pb2.SESSION_VIEW_BASIC))
     return int(response.session.revision)
 
 
@@ -170,8 +198,3 @@ async def log_of(stub: SessionServiceStub, session_id: str) -> list[event_pb2.Ev
 
 def revisions(events: list[event_pb2.Event]) -> list[int]:
     return [event.revision for event in events]
-
-
-def ids(prefix: str) -> Iterator[str]:
-    """Session ids, each used once."""
-    return (f"{prefix}-{number}" for number in range(1_000_000))

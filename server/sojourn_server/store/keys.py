@@ -23,8 +23,8 @@
                                             revision, commit time, sequence, kind mask, body if small
 
 Fields of the head: uid, inc(arnation), kind, user, project, purpose, parent, status, error, rev(ision), created,
-updated, ended (us), idle, life (ms), maxreq, bytes (of the prefixed fields), oldest (first revision kept, absent =
-1);
+updated, ended (us), idle, life (ms), maxreq, bytes (of the prefixed fields), dirty (1 while the member is in the
+outbox), oldest (first revision kept, absent = 1);
 `s:` state, `m:` metadata, `r:` results, `t:` tags, `p:` steps, `o:` open invocations, `u:` uses of a tool, `c:`
 counters, `g:` usage.
 """

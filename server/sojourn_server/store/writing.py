@@ -40,8 +40,8 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
     flat += effects.deletes
     for increment in effects.state_increments.items():
         flat += increment
-    for increment in effects.increments.items():
-        flat += increment
+    flat += effects.increments
+    flat += effects.increments.values()
     flat += effects.stamps
     shard = keys.shard
     fingerprint = ""

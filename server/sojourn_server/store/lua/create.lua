@@ -30,7 +30,8 @@ if grown > tonumber(max_bytes) then return {member, 'bytes', 0, string.format('%
 
 --@include now
 --@include pieces
-redis.call('HSET', head, 'inc', incarnation, 'rev', 1, 'created', us, 'updated', us, 'bytes', grown)
+redis.call('HSET', head, 'inc', incarnation, 'rev', 1, 'created', us, 'updated', us, 'bytes', grown, 'dirty', 1)
+redis.call('ZADD', dirty, 'NX', seconds, member)
 in_pieces('HSET', sets_from, sets_to)
 redis.call('ZADD', by_creation, us, session_id)
 redis.call('DEL', tombstone)

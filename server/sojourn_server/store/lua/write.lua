@@ -5,14 +5,23 @@
 -- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', on_ended 0|1, max_bytes, fingerprint|'',
 --        retention s, mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes,
 --        n_state_increments, n_increments, n_stamps, then so many (field, value), field, (field, delta),
---        (field, delta), field
+--        fields and then as many deltas, field
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
 --        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
 --        {member, 'revision', revision} {member, 'status', revision, status} {member, 'fence', revision}
 --        {member, 'bytes', revision, actual, limit} {member, 'not_integer', revision, field}
 --        {member, 'overflow', revision, field} {member, 'reused', revision}
 -- EVENTS one, revision + 1, with `body`
-local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'status', 'bytes', 'idle', 'life', 'created')
+local sets_from = NARGS + 1
+local sets_to = NARGS + 2 * n_sets
+local deletes_to = sets_to + n_deletes
+local state_increments_to = deletes_to + 2 * n_state_increments
+local counters_to = state_increments_to + n_increments
+local deltas_to = counters_to + n_increments
+local stamps_to = deltas_to + n_stamps
+
+local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'status', 'bytes', 'idle', 'life', 'created', 'dirty',
+  unpack(ARGV, state_increments_to + 1, counters_to))
 local uid, incarnation, revision, status = h[1], h[2], h[3], h[4]
 
 if not uid then
@@ -35,12 +44,6 @@ if fencing_token ~= '' and redis.call('HEXISTS', requests, 'f:' .. fencing_token
   return {member, 'fence', revision}
 end
 
-local sets_from = NARGS + 1
-local sets_to = NARGS + 2 * n_sets
-local deletes_to = sets_to + n_deletes
-local state_increments_to = deletes_to + 2 * n_state_increments
-local increments_to = state_increments_to + 2 * n_increments
-local stamps_to = increments_to + n_stamps
 local grown, before = 0, nil
 
 if state_increments_to > NARGS then
@@ -74,21 +77,31 @@ end
 
 --@include now
 revision = string.format('%d', revision + 1)
-if deletes_to == NARGS then
-  redis.call('HSET', head, 'rev', revision, 'updated', us)
-else
+local fields = {'rev', revision, 'updated', us}
+for i = 1, n_increments do
+  -- Our own counters were read above: one HSET is cheaper than an increment each.
+  fields[#fields + 1] = ARGV[state_increments_to + i]
+  fields[#fields + 1] = string.format('%.0f', (h[9 + i] or 0) + ARGV[counters_to + i])
+end
+for i = deltas_to + 1, stamps_to do
+  fields[#fields + 1] = ARGV[i]
+  fields[#fields + 1] = us
+end
+if grown ~= 0 then
+  fields[#fields + 1] = 'bytes'
+  fields[#fields + 1] = string.format('%.0f', (h[5] or 0) + grown)
+end
+if not h[9] then
+  fields[#fields + 1] = 'dirty'
+  fields[#fields + 1] = 1
+  redis.call('ZADD', dirty, 'NX', seconds, member)
+end
+redis.call('HSET', head, unpack(fields))
+if deletes_to > NARGS then
   --@include pieces
-  redis.call('HSET', head, 'rev', revision, 'updated', us)
   in_pieces('HSET', sets_from, sets_to)
   in_pieces('HDEL', sets_to + 1, deletes_to)
 end
-for i = state_increments_to + 1, increments_to, 2 do
-  redis.call('HINCRBY', head, ARGV[i], ARGV[i + 1])
-end
-for i = increments_to + 1, stamps_to do
-  redis.call('HSET', head, ARGV[i], us)
-end
-if grown ~= 0 then redis.call('HSET', head, 'bytes', string.format('%.0f', (h[5] or 0) + grown)) end
 
 if h[6] or h[7] then
   local active, idle, life, created = redis.call('HGET', head, 'status') == '1', h[6], h[7], h[8]

@@ -1,5 +1,4 @@
-"""Sessions that are not as a call needs them, and limits that are reached: the documented error on the wire, and nothing
-changed."""
+"""Sessions that are not as a call needs them, limits that are reached: the documented error, and nothing changed."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -11,6 +11,7 @@ Fields of the head (the whole dictionary is in `store/keys.py`): `s:` state, `m:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from .errors import ConflictError
 from .session import SessionStatus
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}").fullmatch
+"""What the engine takes for an integer."""
 
 
 @dataclass(slots=True)
@@ -84,9 +87,10 @@ def effects_of(changes: Iterable[ch.Change]) -> Effects:
 
 def _integer(key: str, value: str | bytes) -> int:
     digits = value if isinstance(value, bytes) else value.encode()
-    if not digits.removeprefix(b"-").isdigit():
+    number = int(digits) if _INTEGER(digits) else INT64_MAX + 1
+    if not INT64_MIN <= number <= INT64_MAX:
         raise ConflictError(f"state key {key!r} does not hold an integer", reason="NOT_AN_INTEGER", key=key)
-    return int(digits)
+    return number
 
 
 def _checked(key: str, value: int) -> int:

@@ -16,7 +16,8 @@ log = structlog.get_logger()
 DOMAIN = "sojourn.dev"
 DETAILS_KEY = "grpc-status-details-bin"
 MAX_TEXT = 1024
-"""Messages and metadata values are cut to this: status travels in HTTP/2 headers, and large ones break clients."""
+"""Messages and metadata values are cut to this: status travels in HTTP/2 headers, and large ones break clients. Half a
+cursor would be worth nothing; the longest has about 3,000 characters."""
 
 Code = grpc.StatusCode
 
@@ -65,7 +66,7 @@ def internal_error(defect: BaseException, method: str) -> SojournError:
 def details(error: SojournError) -> bytes:
     """The google.rpc.Status of an error, encoded: ErrorInfo, BadRequest for a field, RetryInfo where a retry makes
     sense."""
-    metadata = {key: _cut(value) for key, value in error.metadata.items()}
+    metadata = {key: value if key.endswith("cursor") else _cut(value) for key, value in error.metadata.items()}
     found: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if "field" in metadata:
         description = metadata.get("expected") or _cut(error.message)

@@ -1,7 +1,8 @@
 """Whatever is written, a session is the fold of its events."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -21,7 +22,7 @@ EXAMPLES = settings(
 
 
 @pytest.fixture
-def runner() -> AsyncIterator[asyncio.Runner]:
+def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
 
@@ -30,20 +31,15 @@ def runner() -> AsyncIterator[asyncio.Runner]:
 @EXAMPLES
 def test_a_session_is_the_fold_of_its_events(embedded, runner, created, written):
     async def play() -> None:
-        from contextlib import AsyncExitStack
-
-        async with AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack:
             desk = Desk(await open_store(StoreSettings(embedded.url, shards=SHARDS), stack))
             begins_with = {name: getattr(created, name) for name in created.__slots__ if name != "uid"}
             committed = await desk.create(**begins_with, body=b"0")
             bodies = {b"0": [created]}
             for n, changes in enumerate(written, start=1):
                 body = b"%d" % n
-                try:
+                with contextlib.suppress(ConflictError):  # an increment that fails: nothing happened
                     await desk.write(*changes, body=body, on_ended=True)
-                except ConflictError as error:
-                    assert error.reason in ("NOT_AN_INTEGER", "INTEGER_OVERFLOW")
-                else:
                     bodies[body] = changes
             session, page = await desk.get(), await desk.events()
             await desk.delete()

@@ -111,6 +111,21 @@ async def test_resuming_with_its_cursor_misses_nothing_and_repeats_nothing(desk)
     assert by_session(seen) == {sid: list(range(2, 27)) for sid in sids}
 
 
+async def test_resuming_over_many_pages(desk):
+    await desk.create()
+    await desk.create("gone")
+    async with watch(desk) as tap:
+        cursor = tap.cursor
+    await desk.add(900)
+    await desk.add(100, sid="gone")
+    await desk.delete("gone")
+    async with watch(desk, cursor) as tap:
+        items = await take(tap, 901)
+    found = by_session(items)
+    assert found["s"] == list(range(2, 902))
+    assert found["gone"][-1] == "deleted"
+
+
 async def test_while_watches_of_sessions_share_its_feeds(desk, open_another):
     """What the feed reads for a session's watcher it must not skip for the tenant's, and the other way round."""
     other = Desk(await open_another(), desk.tenant)

@@ -96,16 +96,18 @@ async def test_the_embedded_engine_alone_is_killed(tmp_path, sid):
     async with ServerUnderTest(data_dir=tmp_path) as server, wire.connect(server.target) as stub:
         await create(stub, sid)
         watch = stub.WatchSession(wire.watch(sid, 0, progress=0.1))
+        seen = []
+        while not seen:
+            seen += wire.revisions((await watch.read()).events)
         first = server.engine_pid()
         os.kill(first, signal.SIGKILL)
         last = await recovered(stub, sid)
         assert await revision(stub, sid) == last == 2
         assert server.engine_pid() not in (first, None)
         # A watch outlives it: the events of before and after, each once.
-        seen = []
-        async for message in watch:
+        async for message in wire.messages(watch):
             seen += wire.revisions(message.events)
-            if seen and seen[-1] == last:
+            if seen[-1] == last:
                 break
         watch.cancel()
         assert seen == [1, 2]
@@ -114,25 +116,26 @@ async def test_the_embedded_engine_alone_is_killed(tmp_path, sid):
 
 
 async def fill(stub, sid, size):
-    """Writes pieces of state until one is refused; what it was refused with."""
-    for number in range(1000):
+    """Writes pieces of state until one is refused: how many were taken, and what the last was refused with."""
+    for number in range(10_000):
         try:
             await stub.WriteSession(write(sid, state_set(**{f"k{size}-{number}": "x" * size})))
         except wire.grpc.aio.AioRpcError as error:
-            return wire.failure_of(error)
+            return number, wire.failure_of(error)
     raise AssertionError("the store never was full")
 
 
-async def test_a_full_store_takes_deletions_and_recovers(tmp_path, sid):
+async def test_a_full_store_takes_deletions_and_recovers(sid):
     async with ServerUnderTest(ephemeral=True, engine_memory=16 << 20) as server, wire.connect(server.target) as stub:
         await create(stub, sid)
         await create(stub, f"{sid}-ballast")
         # The write that is refused takes room itself while it is looked at: fill up in ever smaller pieces.
-        for size in (250_000, 25_000, 2_500, 250):
-            found = await fill(stub, f"{sid}-ballast", size)
-            assert (found.code, found.reason, found.metadata) == ("RESOURCE_EXHAUSTED", "STORE_FULL", {})
-        assert (await failure(stub.WriteSession(write(sid)))).reason == "STORE_FULL"
-        assert await revision(stub, sid) == 1
+        for size in (250_000, 25_000, 2_500):
+            await fill(stub, f"{sid}-ballast", size)
+        taken, found = await fill(stub, sid, 250)
+        assert (found.code, found.reason, found.metadata) == ("RESOURCE_EXHAUSTED", "STORE_FULL", {})
+        session = (await stub.GetSession(pb.GetSessionRequest(session_id=sid))).session
+        assert (session.revision, len(session.state)) == (1 + taken, taken)
         await stub.DeleteSession(pb.DeleteSessionRequest(session_id=f"{sid}-ballast"))
 
         async def writes():
@@ -142,7 +145,7 @@ async def test_a_full_store_takes_deletions_and_recovers(tmp_path, sid):
                 return wire.failure_of(error).reason != "STORE_FULL"
 
         # The engine gives memory back in the background.
-        assert await wait_until(writes, description="room for a write") == 2
+        assert await wait_until(writes, description="room for a write") == 2 + taken
 
 
 async def test_a_defect_gives_an_id_and_never_its_text(engine, server, stub, sid):

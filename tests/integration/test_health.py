@@ -55,31 +55,30 @@ async def test_health_follows_the_store():
         assert "store is back" in server.log
 
 
-async def listed(channel):
-    """Names of the services that reflection tells of."""
-    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
-    await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-    answer = await call.read()
-    await call.done_writing()
-    return {service.name for service in answer.list_services_response.service}
+async def reflected(channel, **question):
+    """The answer to one question about the services."""
+
+    async def questions():
+        yield reflection_pb2.ServerReflectionRequest(**question)
+
+    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(questions())
+    return next(answer async for answer in call)
 
 
 async def test_reflection_tells_of_every_service():
     async with ServerUnderTest() as server, wire.channel(server.target) as channel:
-        assert await listed(channel) == {
+        answer = await reflected(channel, list_services="")
+        assert {service.name for service in answer.list_services_response.service} == {
             SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
         }  # fmt: skip
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
-        await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE))
-        answer = await call.read()
-        await call.done_writing()
+        answer = await reflected(channel, file_containing_symbol=SERVICE)
         assert answer.file_descriptor_response.file_descriptor_proto
 
 
 async def test_reflection_can_be_switched_off_and_health_stays():
     async with ServerUnderTest(reflection=False) as server, wire.channel(server.target) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await listed(channel)
+            await reflected(channel, list_services="")
         assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
         assert await check(channel, SERVICE) == SERVING
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -54,7 +54,7 @@ class LoopThread:
 class StoreEngine:
     """A running engine: its store URL, and clients of every primary."""
 
-    def __init__(self, name: str, url: str, primaries: Callable[[], Awaitable[list[str]]]) -> None:
+    def __init__(self, name: str, url: str, primaries: list[str]) -> None:
         self.name = name
         self.url = url
         self._primaries = primaries
@@ -67,7 +67,7 @@ class StoreEngine:
                 await stack.enter_async_context(
                     from_url(url, decode_responses=decode, retry=Retry(NoBackoff(), 0), socket_timeout=5)
                 )
-                for url in await self._primaries()
+                for url in self._primaries
             ]
 
     async def everywhere(self, *command: Any) -> list[Any]:
@@ -135,29 +135,19 @@ async def _embedded(stack: contextlib.AsyncExitStack) -> StoreEngine:
     directory = Path(tempfile.mkdtemp(prefix="sojourn-contract-"))
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
     engine = await stack.enter_async_context(EmbeddedEngine(directory))
-    return StoreEngine("embedded", engine.url, _one(engine.url))
+    return StoreEngine("embedded", engine.url, [engine.url])
 
 
 async def _redis(stack: contextlib.AsyncExitStack) -> StoreEngine:
     server: AbstractAsyncContextManager[RedisProcess] = RedisProcess(tcp=True)
     engine = await stack.enter_async_context(server)
-    return StoreEngine("redis", engine.url, _one(engine.url))
+    return StoreEngine("redis", engine.url, [engine.url])
 
 
 async def _cluster(stack: contextlib.AsyncExitStack) -> StoreEngine:
     cluster = await stack.enter_async_context(ValkeyCluster())
 
-    async def primaries() -> list[str]:
-        return [(await cluster.primary(shard)).url for shard in range(cluster.shards)]
-
-    return StoreEngine("cluster", cluster.url, primaries)
-
-
-def _one(url: str) -> Callable[[], Awaitable[list[str]]]:
-    async def primaries() -> list[str]:
-        return [url]
-
-    return primaries
+    return StoreEngine("cluster", cluster.url, [(await cluster.primary(shard)).url for shard in range(cluster.shards)])
 
 
 _START = {"embedded": _embedded, "redis": _redis, "cluster": _cluster}

@@ -28,7 +28,7 @@ _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}").fullmatch
 @dataclass(slots=True)
 class Effects:
     """What a write does to the head, field by field; a field is in at most one of `sets`, `deletes`,
-    `state_increments`."""
+    `state_increments`, `stamps`."""
 
     sets: dict[str, str | bytes] = field(default_factory=dict)
     deletes: set[str] = field(default_factory=set)
@@ -36,8 +36,8 @@ class Effects:
     """Increments of what callers wrote: the field may hold something else, or overflow."""
     increments: dict[str, int] = field(default_factory=dict)
     """Increments of our own counters: these cannot fail."""
-    stamps: list[str] = field(default_factory=list)
-    """Fields that become the commit time."""
+    stamps: dict[str, None] = field(default_factory=dict)
+    """Fields that become the commit time, in the order of the changes."""
     mask: int = 0
     """`changes.kind_mask` of the changes."""
 
@@ -53,7 +53,12 @@ class Effects:
     def delete(self, name: str) -> None:
         self.sets.pop(name, None)
         self.state_increments.pop(name, None)
+        self.stamps.pop(name, None)
         self.deletes.add(name)
+
+    def stamp(self, name: str) -> None:
+        self.deletes.discard(name)
+        self.stamps[name] = None
 
     def increment(self, name: str, delta: int) -> None:
         if delta:
@@ -180,7 +185,7 @@ def _session_created(effects: Effects, change: ch.SessionCreated) -> None:
         "maxreq": str(change.max_concurrent_requests or ""),
     }
     effects.sets.update({name: value for name, value in info.items() if value})
-    effects.stamps.append("created")
+    effects.stamp("created")
     for tag in change.tags:
         effects.set(f"t:{tag}", "1")
     for key, value in change.metadata.items():
@@ -195,7 +200,7 @@ def _status_changed(effects: Effects, change: ch.StatusChanged) -> None:
     if change.status is SessionStatus.ACTIVE:
         effects.delete("ended")
     else:
-        effects.stamps.append("ended")
+        effects.stamp("ended")
 
 
 def _usage(effects: Effects, usage: ch.Usage | None) -> None:

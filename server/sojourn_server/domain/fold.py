@@ -7,6 +7,7 @@ sessions from their logs.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from . import changes as ch
 from .session import Session, SessionStatus, StepSummary
@@ -38,7 +39,9 @@ def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocati
             for key in change.keys:
                 session.state.pop(key, None)
         case ch.StateIncremented():
-            session.state[change.key] = b"%d" % (int(session.state.get(change.key, b"0")) + change.delta)
+            # Not an integer: the same write overrides the key later on, or the store had refused it.
+            with suppress(ValueError):
+                session.state[change.key] = b"%d" % (int(session.state.get(change.key, b"0")) + change.delta)
         case ch.MessageAppended():
             _count(session.counters, "messages")
             _add_usage(session, change.usage)

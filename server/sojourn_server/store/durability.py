@@ -9,7 +9,8 @@ import structlog
 
 from ..domain.errors import StoreUnavailableError
 from ..domain.events import Durability
-from .link import Barrier, Link
+from .barrier import Barrier
+from .link import Link
 from .wire import EngineReplyError
 
 log = structlog.get_logger()

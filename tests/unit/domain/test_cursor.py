@@ -48,23 +48,18 @@ def test_a_shard_cursor_is_what_it_was(cursor):
 @given(st.binary(max_size=80) | st.binary(max_size=60).map(lambda rest: b"\x71" + rest))
 def test_random_bytes_are_no_cursor(raw):
     for token in (base64.urlsafe_b64encode(raw).decode(), base64.urlsafe_b64encode(raw).rstrip(b"=").decode()):
-        try:
-            cursor = decode_session_cursor(token, "after")
-        except PositionError as error:
-            assert error.reason == "CURSOR_MALFORMED"
+        if len(raw) != 33 or raw[0] != 0x71:
+            malformed(decode_session_cursor, token, "after")
         else:
-            assert base64.urlsafe_b64decode(cursor.encode() + "==") == raw
+            assert base64.urlsafe_b64decode(decode_session_cursor(token, "after").encode() + "==") == raw
         if not raw.startswith(b"\x72"):
             malformed(decode_shard_cursor, token, "after", 4)
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=40))
 def test_random_text_raises_nothing_else(token):
-    for decode, args in ((decode_session_cursor, ()), (decode_shard_cursor, (4,))):
-        try:
-            decode(token, "after", *args)
-        except PositionError as error:
-            assert error.reason == "CURSOR_MALFORMED"
+    malformed(decode_session_cursor, token, "after")
+    malformed(decode_shard_cursor, token, "after", 4)
 
 
 @given(st.binary(max_size=200))

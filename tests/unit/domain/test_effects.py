@@ -49,8 +49,8 @@ def apply(head: Head, effects: Effects, us: int) -> Head:
 
 @given(creations, writes)
 def test_a_head_is_the_fold_of_its_changes(created, written):
-    head: Head = {}
-    folded, open_invocations = Session("s", "", ""), set()
+    head: Head = {"inc": b"1nc"}
+    folded, open_invocations = Session("s", "", "1nc"), set()
     for us, changes in enumerate([[created], *written], start=1_700_000_000_000_000):
         try:
             head = apply(head, effects_of(changes), us)
@@ -69,6 +69,7 @@ def test_every_field_has_one_effect(written):
         except ConflictError:
             continue
         groups = [set(effects.sets), effects.deletes, set(effects.state_increments), set(effects.increments)]
+        groups.append(set(effects.stamps))
         assert sum(map(len, groups)) == len(set().union(*groups))
         assert all(effects.sets.values()), "an empty value is an absent field"
         assert effects.mask == ch.kind_mask(change.kind for change in changes)
@@ -80,7 +81,7 @@ def test_callers_touch_no_field_of_the_stores_own(change):
     effects = effects_of([change])
     for name in (*effects.sets, *effects.deletes, *effects.state_increments, *effects.increments):
         assert name[1:2] == ":" or name == "purpose"
-    assert effects.stamps == []
+    assert effects.stamps == {}
 
 
 @pytest.mark.parametrize("value", [b"1.5", b'"1"', b"-0", b"", b"1e3", b"%d" % 2**63, b"9" * 5000])
@@ -117,6 +118,14 @@ def test_increments_after_a_set_or_delete_are_sums():
 
 
 def test_an_ended_session_is_stamped_and_a_resumed_one_is_not():
-    assert effects_of([ch.StatusChanged(SessionStatus.FAILED, "why")]).stamps == ["ended"]
+    assert effects_of([ch.StatusChanged(SessionStatus.FAILED, "why")]).stamps == {"ended": None}
     effects = effects_of([ch.StatusChanged(SessionStatus.ACTIVE)])
-    assert (effects.stamps, effects.deletes) == ([], {"ended", "error"})
+    assert (effects.stamps, effects.deletes) == ({}, {"ended", "error"})
+
+
+def test_an_increment_that_the_same_write_overrides_is_none():
+    folded = Session("s", "", "", state={"k": b'"text"'})
+    changes = [ch.StateIncremented("k", 1), ch.StateSet({"k": b"0"})]
+    assert effects_of(changes).state_increments == {}
+    fold(folded, changes, 1, set())
+    assert folded.state == {"k": b"0"}

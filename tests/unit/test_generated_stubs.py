@@ -1,4 +1,4 @@
-"""The checked-in stubs are of the service as it is: whoever uses them without the SDK, also without asyncio, reaches every call."""
+"""The checked-in stubs are of the service as it is: without the SDK, and without asyncio, they reach every call."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -73,13 +73,23 @@ async def test_keys_belong_to_a_session(desk):
         assert (await desk.write(ch.LogAppended(), sid=sid, idempotency_key="k")).replayed is False
 
 
-async def test_a_record_of_a_deleted_session_says_nothing_about_the_next(desk):
+async def test_a_retry_never_lands_on_the_next_session_of_the_id(desk):
     await desk.create()
-    await desk.write(ch.StateSet({"k": b"1"}), idempotency_key="k")
+    first = await desk.write(ch.StateSet({"k": b"1"}), idempotency_key="k")
     await desk.delete()
+    assert (await desk.write(ch.StateSet({"k": b"1"}), idempotency_key="k")).cursor == first.cursor
     await desk.create()
-    assert (await desk.write(ch.StateSet({"k": b"1"}), idempotency_key="k")).replayed is False
-    assert (await desk.get()).state == {"k": b"1"}
+    retried = await desk.write(ch.StateSet({"k": b"1"}), idempotency_key="k")
+    assert (retried.cursor, retried.replayed) == (first.cursor, True)
+    assert (await desk.get()).state == {}
+
+
+async def test_a_retried_deletion_spares_the_next_session_of_the_id(desk):
+    await desk.create()
+    await desk.delete(idempotency_key="k")
+    again = await desk.create()
+    await desk.delete(idempotency_key="k")
+    assert (await desk.get()).uid == again.uid
 
 
 async def test_a_retried_creation_gives_the_first_result(desk):

@@ -62,7 +62,8 @@ async def reflected(channel, **question):
         yield reflection_pb2.ServerReflectionRequest(**question)
 
     call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(questions())
-    return next(answer async for answer in call)
+    (answer,) = [answer async for answer in call]
+    return answer
 
 
 async def test_reflection_tells_of_every_service():

@@ -25,7 +25,7 @@ class PageTokenError(SojournError):
 
 def digest(tenant: str, query: Message) -> bytes:
     """What a token is bound to."""
-    return blake2b(query.SerializeToString(deterministic=True), digest_size=_DIGEST, key=tenant.encode()).digest()
+    return blake2b(tenant.encode() + b"\0" + query.SerializeToString(deterministic=True), digest_size=_DIGEST).digest()
 
 
 def encode_list_token(place: tuple[int, str], bound: bytes) -> str:

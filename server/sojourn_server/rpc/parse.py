@@ -13,7 +13,7 @@ from sojourn.v1 import session_service_pb2 as pb
 from ..domain.changes import ChangeKind
 from ..domain.cursor import SessionCursor, decode_session_cursor, decode_shard_cursor
 from ..domain.effects import effects_of
-from ..domain.errors import InvalidFieldError, SojournError, TooLargeError
+from ..domain.errors import ConflictError, InvalidFieldError, SojournError, TooLargeError
 from ..domain.events import NO_PRECONDITION, Precondition, Write
 from ..domain.filters import SessionFilter
 from ..domain.limits import Limits, check_count, check_kind, check_label, check_session_id, check_text
@@ -79,7 +79,11 @@ def write(tenant: str, request: pb.WriteSessionRequest, limits: Limits) -> Write
     """One write, ready for the store."""
     key = SessionKey(tenant, check_session_id(request.session_id))
     check_count(len(request.changes), "changes", limits.changes_per_write, "changes")
-    effects = effects_of(parse_changes(request.changes, limits))
+    try:
+        effects = effects_of(parse_changes(request.changes, limits))
+    except ConflictError as error:  # refused before any session was looked at: its revision is not known
+        error.metadata["session_id"] = request.session_id
+        raise
     size = len(effects.sets) + len(effects.deletes) + len(effects.state_increments)
     if size > limits.fields_per_write:
         raise TooLargeError("changes", actual=size, limit=limits.fields_per_write, unit="fields")

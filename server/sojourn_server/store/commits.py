@@ -20,6 +20,9 @@ log = structlog.get_logger()
 
 PAGE = 500
 
+FORMAT = "1"
+"""Version of the layout in `keys.py`; a store of another format is refused."""
+
 CommitItem = tuple[ShardPosition, SessionKey, StoredEvent | DeletedSession]
 """(where in the shard, session, what happened)"""
 
@@ -58,9 +61,17 @@ class CommitLog:
         reply = await self._calls.run(shard, command, shard.tag.encode(), write=False)
         return reply[1].decode(), shard_position(int(reply[2]), int(reply[3]))
 
+    async def fix_shards(self) -> tuple[int, str]:
+        """Fixes the number of shards and the format if the store has none; returns what it has."""
+        meta, name = self._keys.meta, "meta"
+        command = scripts.META.call(meta.tag, name, len(self._keys.shards), FORMAT)
+        reply = await self._calls.run(meta, command, name.encode(), write=True)
+        return int(reply[1]), reply[2].decode()
+
     async def reopen(self, shard: ShardKeys) -> None:
         """Gives a shard that lost its data a new incarnation, so that cursors of the lost one are told."""
         log.error("a shard of the store lost its data and begins anew", shard=shard.number)
+        await self.fix_shards()
         command = scripts.OPEN.call(shard.incarnation, shard.tag, secrets.token_hex(8))
         await self._calls.run(shard, command, shard.tag.encode(), write=True)
 

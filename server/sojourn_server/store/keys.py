@@ -71,6 +71,9 @@ class SessionKeys(NamedTuple):
 class Keyspace:
     """Builds the keys of a deployment with a fixed number of shards."""
 
+    meta = ShardKeys(-1, META, key_slot(META.encode()), "", "", "", "", "")
+    """Where the key of the whole deployment lives."""
+
     def __init__(self, shards: int) -> None:
         self.shards = [self._shard(number) for number in range(shards)]
         self.session = lru_cache(maxsize=65_536)(self._session)

@@ -124,9 +124,13 @@ class Link:
         wire = self._wire
         call = _Call(command, self._loop.create_future(), write)
         if self.barrier is None and wire is not None:
+            try:
+                wire.send(command)
+            except WireLostError:
+                raise self._unavailable() from None
+            # Only what was sent has a reply: one too many here and every later reply is somebody else's.
             call.sent_at = self._loop.time()
             self._inflight.append(call)
-            wire.send(command)
         else:
             self._pending.append(call)
             if not self._scheduled:
@@ -197,10 +201,14 @@ class Link:
         self._pending = []
         if self.barrier and any(call.write for call in batch):
             batch.append(_Call(self.barrier.command, self._loop.create_future(), False, covers=True))
-        for call in batch:
+        for number, call in enumerate(batch):
+            try:
+                wire.send(call.command)
+            except WireLostError:
+                self._pending = batch[number:]
+                return
             call.sent_at = self._loop.time()
             self._inflight.append(call)
-            wire.send(call.command)
 
     def _on_reply(self, reply: Reply) -> None:
         if not self._inflight:

@@ -13,12 +13,12 @@ from ..domain.errors import SojournError
 from . import scripts
 from .active import RedisActiveStore
 from .calls import Calls
-from .commits import CommitLog
+from .commits import FORMAT, CommitLog
 from .connections import Connector
 from .durability import DurabilityPolicy
 from .faults import REDIRECTS
 from .hub import RedisHub
-from .keys import META, Keyspace, ShardKeys
+from .keys import Keyspace
 from .link import Link
 from .nodes import ClusterNodes, Nodes, SingleNode
 from .taps import TapLimits
@@ -26,9 +26,6 @@ from .wire import EngineReplyError
 from .writing import WriteSettings
 
 log = structlog.get_logger()
-
-FORMAT = "1"
-"""Version of the layout in `keys.py`; a store of another format is refused."""
 
 
 class StoreMismatchError(Exception):
@@ -71,8 +68,8 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     """Connects to the engine and checks that the store is ours; what it opens is closed by `stack`.
 
     Raises:
-        StoreUnavailableError: the engine does not answer, or cannot give the configured durability, within
-            `start_timeout`.
+        StoreUnavailableError, OutcomeUnknownError: the engine does not answer, or cannot give the configured
+            durability, within `start_timeout`.
         StoreMismatchError: the store has another number of shards or another format.
     """
     connector = Connector(settings.url)
@@ -83,8 +80,8 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     stack.push_async_callback(nodes.close)
     await nodes.start(settings.start_timeout)
     calls = Calls(nodes, patience=settings.call_timeout)
-    await _check_meta(calls, keyspace)
     commits = CommitLog(calls, keyspace)
+    await _check_meta(commits, keyspace)
     active = RedisActiveStore(calls, keyspace, commits, settings.policy, settings.write)
     hub = RedisHub(nodes, active, commits, limits=settings.taps, max_watches=settings.max_watches)
     stack.push_async_callback(hub.close)
@@ -93,14 +90,8 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     return Store(active, hub, nodes, commits)
 
 
-async def _check_meta(calls: Calls, keyspace: Keyspace) -> None:
-    from redis.crc import key_slot
-
-    name = "meta"
-    home = ShardKeys(-1, META, key_slot(META.encode()), "", "", "", "", "")
-    command = scripts.META.call(META, name, len(keyspace.shards), FORMAT)
-    reply = await calls.run(home, command, name.encode(), write=True)
-    shards, store_format = int(reply[1]), reply[2].decode()
+async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:
+    shards, store_format = await commits.fix_shards()
     if shards != len(keyspace.shards):
         raise StoreMismatchError(
             f"the store has {shards} shards, not {len(keyspace.shards)}: "

@@ -59,9 +59,17 @@ class Wire(asyncio.Protocol):
         return wire
 
     def send(self, command: Command) -> None:
-        """Sends a command; what one turn of the loop sends leaves in one system call."""
+        """Sends a command; what one turn of the loop sends leaves in one system call.
+
+        Raises:
+            WireLostError: the connection is closed, though `lost` may not say so yet; nothing was sent.
+        """
         assert self._transport is not None
-        self._transport.write(pack_command(command))
+        packed = pack_command(command)
+        try:
+            self._transport.write(packed)
+        except RuntimeError:
+            raise WireLostError("the connection is closed") from None
 
     def abort(self) -> None:
         """Drops the connection at once."""

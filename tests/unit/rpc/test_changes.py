@@ -6,11 +6,11 @@ from sojourn.v1 import event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 from sojourn_server.domain import changes as ch
 from sojourn_server.domain.effects import effects_of
-from sojourn_server.domain.errors import InvalidFieldError, TooLargeError
+from sojourn_server.domain.errors import ConflictError, InvalidFieldError, TooLargeError
 from sojourn_server.domain.events import StoredEvent
 from sojourn_server.domain.limits import Limits
 from sojourn_server.domain.session import SessionStatus
-from sojourn_server.rpc import render
+from sojourn_server.rpc import parse, render
 from sojourn_server.rpc.changes import ProtoCodec, encode_body, parse_changes
 
 LIMITS = Limits()
@@ -156,6 +156,14 @@ def test_a_body_is_the_same_for_the_same_changes():
     other = change("state_set", {"values": {f"k{n}": VALUE for n in reversed(range(50))}})
     assert encode_body([one], "", LIMITS) == encode_body([other], "", LIMITS)
     assert encode_body([one], "a", LIMITS) != encode_body([one], "b", LIMITS)
+
+
+def test_an_increment_that_fails_within_its_write_names_the_session():
+    changes = [change("state_set", {"values": {"k": VALUE}}), change("state_incremented", {"key": "k", "delta": 1})]
+    with pytest.raises(ConflictError) as raised:
+        parse.write("t", pb.WriteSessionRequest(session_id="s", changes=changes), LIMITS)
+    assert raised.value.reason == "NOT_AN_INTEGER"
+    assert raised.value.metadata == {"session_id": "s", "key": "k"}
 
 
 def test_a_body_may_not_be_too_large():

@@ -10,7 +10,7 @@ local h = redis.call('HMGET', head, 'uid', 'inc', 'rev')
 local uid, incarnation, revision = h[1], h[2], h[3]
 
 --@include recall
-if first and (not uid or first.uid == uid) then
+if first then
   if first.fingerprint ~= fingerprint then return {member, 'reused', revision or first.revision} end
   return {member, 'ok', first.revision}
 end

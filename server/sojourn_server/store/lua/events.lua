@@ -42,9 +42,10 @@ if before ~= '' then high = math.min(high, tonumber(before) - 1) end
 local found, kept, looked, size = {}, 0, 0, 0
 local scanned = reverse == '1' and high + 1 or low - 1
 local full = false
+local piece = 10 -- few at first: events may be large, and the byte limit is seen only after reading
 
 while low <= high and not full do
-  local piece = math.min(mask == 0 and count - kept or 200, 200)
+  if mask == 0 then piece = math.min(piece, count - kept) end
   local entries
   if reverse == '1' then
     entries = redis.call('XREVRANGE', events, high .. '-0', low .. '-0', 'COUNT', piece)
@@ -68,6 +69,7 @@ while low <= high and not full do
     end
   end
   if reverse == '1' then high = scanned - 1 else low = scanned + 1 end
+  piece = math.min(piece * 4, 200)
 end
 
 local more = low <= high and 1 or 0

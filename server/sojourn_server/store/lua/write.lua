@@ -24,17 +24,17 @@ local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'status', 'bytes', 'idl
   unpack(ARGV, state_increments_to + 1, counters_to))
 local uid, incarnation, revision, status = h[1], h[2], h[3], h[4]
 
+--@include recall
+-- Whatever became of the session since: a write happens at most once, and its retry learns what it became.
+if first then
+  if first.fingerprint ~= fingerprint then return {member, 'reused', revision or first.revision} end
+  return {member, 'ok', first.revision, first.us, first.uid, first.incarnation, 1}
+end
+
 if not uid then
   local last = redis.call('HGET', tombstone, 'rev')
   if last then return {member, 'deleted', last} end
   return {member, 'missing'}
-end
-
---@include recall
--- A record of an earlier session with this id says nothing about this one.
-if first and first.uid == uid then
-  if first.fingerprint ~= fingerprint then return {member, 'reused', revision} end
-  return {member, 'ok', first.revision, first.us, uid, first.incarnation, 1}
 end
 
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
@@ -45,8 +45,13 @@ if fencing_token ~= '' and redis.call('HEXISTS', requests, 'f:' .. fencing_token
 end
 
 local grown, before = 0, nil
+for i = 1, n_increments do
+  -- Uses of a tool are counted by the caller's names for tools: a new name takes room.
+  local field = ARGV[state_increments_to + i]
+  if not h[9 + i] and string.sub(field, 1, 2) == 'u:' then grown = grown + #field end
+end
 
-if state_increments_to > NARGS then
+if state_increments_to > NARGS or grown > 0 then
   --@include growth
   local estimate = grown
   before = {}

@@ -182,7 +182,8 @@ async def test_a_reply_too_many_while_calls_wait(proxy, desk):
     proxy.delay = 0.05
     calls = [asyncio.create_task(desk.get(sid)) for sid in ("s", "a", "b")]
     writing = asyncio.create_task(desk.write(ch.LogAppended(), sid="b"))
-    await asyncio.sleep(0)
+    link = desk.store.nodes.link(desk.store.commits.shards[0])
+    await wait_until(lambda: len(link._inflight) == 4, description="all calls are sent")
     proxy.inject(b"*1\r\n$1\r\nx\r\n", into=b"EVALSHA")
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results] == [StoreUnavailableError] * 3

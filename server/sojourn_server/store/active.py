@@ -81,6 +81,7 @@ class RedisActiveStore:
             return keys, write_command(keys, write, self._settings)
 
         begun = [self._begin(*begin(write), write=True) for write in writes]
+        self._calls.flush()
         return [
             await self._settle(one, partial(parse_committed, key=write.key, write=write), write=True)
             for one, write in zip(begun, writes, strict=True)
@@ -95,6 +96,7 @@ class RedisActiveStore:
     async def get_many(self, keys: Sequence[SessionKey], *, full: bool) -> list[Session | SojournError]:
         all_keys = [self._keys.session(key) for key in keys]
         begun = [self._begin(one, read_command(one, full=full), write=False) for one in all_keys]
+        self._calls.flush()
         return [
             await self._settle(one, partial(parse_session, key=key), write=False)
             for one, key in zip(begun, keys, strict=True)

@@ -31,6 +31,10 @@ class Calls:
         """Queues a call at the shard's node. Raises StoreUnavailableError."""
         return self._nodes.link(shard).submit(command, write=write)
 
+    def flush(self) -> None:
+        """Nothing more will be begun for now: what was begun goes out."""
+        self._nodes.flush()
+
     async def finish(
         self, future: asyncio.Future[Reply], shard: ShardKeys, command: Command, echo: bytes, *, write: bool
     ) -> Reply:
@@ -77,10 +81,7 @@ class Calls:
                 raise domain_error(error) from error
             try:
                 if link is not None:
-                    asking = link.submit(("ASKING",), write=False)
-                    future = link.submit(command, write=write)
-                    await asking
-                    return await future
+                    return await link.submit(command, write=write, asking=True)
                 return await self.begin(shard, command, write=write)
             except EngineReplyError as next_error:
                 error = next_error

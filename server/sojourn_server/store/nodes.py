@@ -40,6 +40,10 @@ class Nodes(Protocol):
         """Reads anew which node serves what."""
         ...
 
+    def flush(self) -> None:
+        """Sends what waits at any node to be sent together with more."""
+        ...
+
     async def start(self, timeout: float) -> None: ...
 
     async def close(self) -> None: ...
@@ -65,6 +69,9 @@ class SingleNode:
 
     async def refresh(self) -> None:
         return
+
+    def flush(self) -> None:
+        self._link.flush()
 
     async def start(self, timeout: float) -> None:
         self._link.start()
@@ -125,6 +132,10 @@ class ClusterNodes:
                 await asyncio.sleep(0.1)
         for link in list(self._links.values()):
             await link.wait_up(max(deadline - monotonic(), 0.1))
+
+    def flush(self) -> None:
+        for link in self._links.values():
+            link.flush()
 
     async def refresh(self) -> None:
         if self._refreshing is None or self._refreshing.done():

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,17 +14,20 @@ import uvloop
 from .app import START_ERRORS, Worker, embedded_engine
 from .logs import configure_logs
 from .settings import Settings
+from .stopping import Stop
 from .workers import Workers
 
 log = structlog.get_logger()
 
 
 def run(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT; returns the exit code: 0 after a drain, 1 when it could not start."""
+    """Serves until SIGTERM or SIGINT; returns the exit code: 0 when told to stop, 1 when it could not start."""
     configure_logs(settings.log_level, settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_main(settings))
+    except asyncio.CancelledError:
+        log.info("stopped before serving")
     except START_ERRORS as error:
         log.error("cannot serve", error=str(error))
         return 1
@@ -34,12 +35,7 @@ def run(settings: Settings) -> int:
 
 
 async def _main(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1":
-        stop_at_eof(loop, stop)
+    stop = Stop(at_eof=os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1")
     async with AsyncExitStack() as stack:
         url = settings.redis or (await stack.enter_async_context(embedded_engine(settings))).url
         if settings.workers == 1:
@@ -60,15 +56,3 @@ def tell_ready(target: str) -> None:
         temporary = Path(f"{path}.{os.getpid()}")
         temporary.write_text(json.dumps({"target": target, "pid": os.getpid()}))
         temporary.replace(path)
-
-
-def stop_at_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Ends the server with whoever holds the other end of the pipe that is our standard input."""
-    stdin = sys.stdin.fileno()
-
-    def readable() -> None:
-        if not os.read(stdin, 4096):
-            loop.remove_reader(stdin)
-            stop.set()
-
-    loop.add_reader(stdin, readable)

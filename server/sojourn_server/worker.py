@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 
 import structlog
@@ -13,18 +12,15 @@ import uvloop
 
 from .app import START_ERRORS, Worker
 from .logs import configure_logs
-from .main import stop_at_eof, tell_ready
+from .main import tell_ready
 from .settings import Settings
+from .stopping import Stop
 
 log = structlog.get_logger()
 
 
 async def _serve(settings: Settings, store_url: str) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    stop_at_eof(loop, stop)
+    stop = Stop(at_eof=True)
     async with Worker(settings, store_url, reuse_port=True) as worker:
         tell_ready(settings.listen)
         log.debug("worker serves", port=worker.port, pid=os.getpid())
@@ -39,6 +35,8 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, told["store_url"]))
+    except asyncio.CancelledError:
+        log.info("worker stopped before serving")
     except START_ERRORS as error:
         log.error("worker cannot serve", error=str(error))
         return 1

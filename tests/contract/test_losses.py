@@ -117,6 +117,9 @@ async def test_a_store_that_lost_everything_tells_watchers(server, desk):
             assert raised.value.reason == "HISTORY_ROLLED_BACK"
     with pytest.raises(NotFoundError):
         await desk.write(ch.LogAppended())
+    with pytest.raises(PositionError) as raised:
+        await desk.events(after=cursor)
+    assert raised.value.reason == "HISTORY_ROLLED_BACK"
     again = await desk.create()
     assert again.incarnation != cursor.incarnation
     for watch in (desk.watch(cursor), desk.store.hub.tenant(desk.tenant, resume)):

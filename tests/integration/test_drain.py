@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sojourn.v1 import session_service_pb2 as pb
 from tests.support import wire
+from tests.support.engines import free_ports
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 from tests.support.wire import create, message, write
@@ -148,3 +149,16 @@ async def test_calls_in_flight_end_well_or_did_nothing(tmp_path, sid):
             # A clean drain: what was refused did not happen.
             assert await wire.revision(stub, sid) == len(acknowledged) + 1
         assert sorted(acknowledged) == list(range(2, len(acknowledged) + 2))
+
+
+async def test_a_start_can_be_given_up(sid):
+    """Nobody answers at the store's address: the server waits, and ends when it is told to."""
+    server = ServerUnderTest(redis=f"redis://127.0.0.1:{free_ports(1)[0]}", start_timeout=60)
+    try:
+        server.launch()
+        await wait_until(lambda: "store link lost" in server.log, description="it tries to connect")
+        server.signal(signal.SIGTERM)
+        assert await server.exited(timeout=5) == 0
+        assert "stopped before serving" in server.log
+    finally:
+        await server.stop()

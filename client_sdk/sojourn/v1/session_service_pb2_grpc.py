@@ -222,8 +222,10 @@ class SessionServiceServicer:
         """WatchSessions streams the events of all sessions that match a filter, those created later included. Per session the promises
         are those of WatchSession; between sessions no order is promised.
 
-        A session is matched as it is at each of its events, so it enters and leaves the stream as its status and tags change; the event that
-        makes it leave is still delivered. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
+        A session is matched at its events, so it enters and leaves the stream as its status and tags change; the event that makes it leave is still
+        delivered. Matching looks at the session a moment after the event was committed: an event just before a session began to match may be
+        delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
+        never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -114,8 +114,10 @@ class SessionServiceStub:
     """WatchSessions streams the events of all sessions that match a filter, those created later included. Per session the promises
     are those of WatchSession; between sessions no order is promised.
 
-    A session is matched as it is at each of its events, so it enters and leaves the stream as its status and tags change; the event that
-    makes it leave is still delivered. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
+    A session is matched at its events, so it enters and leaves the stream as its status and tags change; the event that makes it leave is still
+    delivered. Matching looks at the session a moment after the event was committed: an event just before a session began to match may be
+    delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
+    never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
     """
 
 @_typing.type_check_only
@@ -204,8 +206,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """WatchSessions streams the events of all sessions that match a filter, those created later included. Per session the promises
     are those of WatchSession; between sessions no order is promised.
 
-    A session is matched as it is at each of its events, so it enters and leaves the stream as its status and tags change; the event that
-    makes it leave is still delivered. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
+    A session is matched at its events, so it enters and leaves the stream as its status and tags change; the event that makes it leave is still
+    delivered. Matching looks at the session a moment after the event was committed: an event just before a session began to match may be
+    delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
+    never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -357,8 +361,10 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """WatchSessions streams the events of all sessions that match a filter, those created later included. Per session the promises
         are those of WatchSession; between sessions no order is promised.
 
-        A session is matched as it is at each of its events, so it enters and leaves the stream as its status and tags change; the event that
-        makes it leave is still delivered. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
+        A session is matched at its events, so it enters and leaves the stream as its status and tags change; the event that makes it leave is still
+        delivered. Matching looks at the session a moment after the event was committed: an event just before a session began to match may be
+        delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
+        never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

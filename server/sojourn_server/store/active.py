@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import structlog
 
-from ..domain.errors import OutcomeUnknownError, SojournError, internal_error
+from ..domain.cursor import SessionCursor
+from ..domain.errors import NotFoundError, OutcomeUnknownError, SojournError, internal_error
 from ..domain.events import Committed, Durability, Write
 from ..domain.session import Session, SessionKey
 from ..ports import EventPage, EventQuery
@@ -18,7 +19,7 @@ from .calls import Calls
 from .commits import CommitLog
 from .durability import DurabilityPolicy
 from .keys import Keyspace, SessionKeys, ShardKeys
-from .reading import events_command, parse_page, parse_session, read_command
+from .reading import events_command, parse_page, parse_session, read_command, rolled_back
 from .scripts import Command
 from .wire import Reply
 from .writing import (
@@ -113,7 +114,14 @@ class RedisActiveStore:
     async def events(self, key: SessionKey, query: EventQuery) -> EventPage:
         keys = self._keys.session(key)
         reply = await self._calls.run(keys.shard, events_command(keys, query), keys.member.encode(), write=False)
-        return parse_page(reply, key, query)
+        try:
+            return parse_page(reply, key, query)
+        except NotFoundError as error:
+            if error.reason == NotFoundError.reason and isinstance(query.after, SessionCursor):
+                incarnation, _ = await self._commits.position(keys.shard)
+                if incarnation != query.after.incarnation:
+                    raise rolled_back(key.session_id, "0") from None
+            raise
 
     async def newest(self, tenant: str, *, after: tuple[int, str] | None, count: int) -> list[tuple[int, str]]:
         found = await asyncio.gather(*(self._newest(shard, tenant, after, count) for shard in self._keys.shards))

@@ -13,7 +13,6 @@ from ..domain.cursor import SessionCursor, ShardCursor
 from ..domain.errors import (
     DrainingError,
     LimitExceededError,
-    NotFoundError,
     PositionError,
     SojournError,
     StoreUnavailableError,
@@ -25,7 +24,6 @@ from .feed import ShardFeed
 from .keys import ShardKeys
 from .nodes import Nodes
 from .notifications import Notifications
-from .reading import rolled_back
 from .taps import SessionTap, TapLimits, TenantTap
 
 log = structlog.get_logger()
@@ -90,7 +88,7 @@ class RedisHub:
         """The Hub port's `session`."""
         with self._admitted():
             feed = await self._feed(self._commits.shard_of(key))
-            begin = await self._resolve(key, after, feed)
+            begin = await self._resolve(key, after)
             tap = SessionTap(key, self._store, self._limits, begin)
             taps = feed.sessions.setdefault(key.member, set())
             taps.add(tap)
@@ -132,16 +130,10 @@ class RedisHub:
             raise LimitExceededError("watches_per_worker", self._max_watches)
         return _Admission(self)
 
-    async def _resolve(self, key: SessionKey, after: int | SessionCursor | None, feed: ShardFeed) -> SessionCursor:
+    async def _resolve(self, key: SessionKey, after: int | SessionCursor | None) -> SessionCursor:
         """Where the watch begins, checked against the log."""
         query = EventQuery(count=1, reverse=True) if after is None else EventQuery(after=after, count=1)
-        try:
-            page = await self._store.events(key, query)
-        except NotFoundError as error:
-            lost = isinstance(after, SessionCursor) and after.incarnation != feed.incarnation
-            if lost and error.reason == "SESSION_NOT_FOUND":
-                raise rolled_back(key.session_id, "0") from None
-            raise
+        page = await self._store.events(key, query)
         if after is None:
             return page.head
         if isinstance(after, SessionCursor):

@@ -13,6 +13,7 @@ import uvloop
 
 from .app import START_ERRORS, Worker, embedded_engine
 from .logs import configure_logs
+from .memory import tune_collector
 from .settings import Settings
 from .stopping import Stop
 from .workers import Workers
@@ -45,6 +46,7 @@ async def _main(settings: Settings) -> None:
         host = settings.listen.rpartition(":")[0]
         target = f"{host}:{port}"
         log.info("serving", target=target, workers=settings.workers, pid=os.getpid())
+        tune_collector()
         tell_ready(target)
         await stop.wait()
 

@@ -13,6 +13,7 @@ import uvloop
 from .app import START_ERRORS, Worker
 from .logs import configure_logs
 from .main import tell_ready
+from .memory import tune_collector
 from .settings import Settings
 from .stopping import Stop
 
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 async def _serve(settings: Settings, store_url: str) -> None:
     stop = Stop(at_eof=True)
     async with Worker(settings, store_url, reuse_port=True) as worker:
+        tune_collector()
         tell_ready(settings.listen)
         log.debug("worker serves", port=worker.port, pid=os.getpid())
         await stop.wait()

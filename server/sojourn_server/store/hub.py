@@ -97,6 +97,7 @@ class RedisHub:
             try:
                 yield begin, tap
             finally:
+                tap.close()
                 taps.discard(tap)
                 if not taps and feed.sessions.get(key.member) is taps:
                     del feed.sessions[key.member]
@@ -120,6 +121,7 @@ class RedisHub:
             try:
                 yield tap
             finally:
+                tap.close()
                 for feed in feeds:
                     feed.tenants.discard(tap)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .commits import CommitLog
 
 Item = StoredEvent | DeletedSession
+TIMER_SLACK = 0.02
+"""Seconds a wait may be late: deadlines this close share a timer."""
 _ALWAYS = 1 << 63
 """A revision above all: the log must be read once more."""
 
@@ -40,6 +42,8 @@ class BaseTap:
         self._queued_bytes = 0
         self._error: SojournError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
     def fail(self, error: SojournError) -> None:
         """Ends the tap: its watcher gets the error before anything else that waits."""
@@ -70,15 +74,27 @@ class BaseTap:
         return items
 
     async def _wait(self, deadline: float) -> None:
-        """Waits for a wake-up until `deadline` (loop time)."""
+        """Waits for a wake-up until `deadline` (loop time). The timer outlives wake-ups: most waits share a
+        deadline."""
         loop = asyncio.get_running_loop()
+        if self._timer is None or abs(self._timer_at - deadline) > TIMER_SLACK:
+            self.close()
+            self._timer, self._timer_at = loop.call_at(deadline, self._timed_out), deadline
         self._waiter = loop.create_future()
-        timer = loop.call_at(deadline, self._wake)
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._wake()
+
+    def close(self) -> None:
+        """Lets go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class SessionTap(BaseTap):
@@ -125,7 +141,7 @@ class SessionTap(BaseTap):
                 if items:
                     return items
                 continue
-            if asyncio.get_running_loop().time() >= deadline:
+            if asyncio.get_running_loop().time() >= deadline - TIMER_SLACK:
                 return []
             await self._wait(deadline)
 
@@ -215,7 +231,7 @@ class TenantTap(BaseTap):
                 if items:
                     return items
                 continue
-            if asyncio.get_running_loop().time() >= deadline:
+            if asyncio.get_running_loop().time() >= deadline - TIMER_SLACK:
                 return []
             await self._wait(deadline)
 

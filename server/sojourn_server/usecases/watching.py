@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from typing import cast
 
 from ..domain.changes import ChangeKind, kind_mask
 from ..domain.cursor import SessionCursor, ShardCursor
@@ -15,6 +16,9 @@ from ..domain.session import Session, SessionKey, SessionStatus
 from ..ports import ActiveStore, DeletedSession, Hub, Tap
 
 STATUS = kind_mask([ChangeKind.STATUS_CHANGED])
+EARLY = 0.05
+"""Seconds a progress marker may be early: more than the slack of any tap's timer, or waiting for the rest would
+spin."""
 MATCH_AGAIN = kind_mask([ChangeKind.SESSION_CREATED, ChangeKind.INFO_UPDATED, ChangeKind.STATUS_CHANGED])
 """Events after which a session may match a filter that it did not match before, or the other way round."""
 
@@ -77,12 +81,12 @@ class Watching:
             yield Progress(cursor, cursor.revision)
             if query.until_ended and await self._has_ended(key, cursor):
                 return
-            pace = _Pace(query.interval)
+            pace, last = _Pace(query.interval), _Last(cursor)
             try:
                 while True:
                     events, deleted = _split(await _next(tap, pace))
                     if events:
-                        cursor = events[-1].cursor
+                        last.event = events[-1]
                         kept = events if not query.mask else [e for e in events if e.mask & query.mask]
                         if kept:
                             yield kept
@@ -92,16 +96,16 @@ class Watching:
                     if (
                         query.until_ended
                         and any(e.mask & STATUS for e in events)
-                        and await self._has_ended(key, cursor)
+                        and await self._has_ended(key, last.cursor)
                     ):
                         return
                     if pace.due():
-                        yield Progress(cursor, cursor.revision)
+                        yield Progress(last.cursor, last.cursor.revision)
             except DrainingError:
-                yield GoingAway(cursor)
+                yield GoingAway(last.cursor)
             except PositionError as error:
                 if error.reason == "SLOW_CONSUMER":
-                    error.metadata.update(session_id=key.session_id, cursor=cursor.encode())
+                    error.metadata.update(session_id=key.session_id, cursor=last.cursor.encode())
                 raise
 
     async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncGenerator[Message]:
@@ -145,6 +149,18 @@ class Watching:
             after = places[-1]
 
 
+class _Last:
+    """How far a watch is; its cursor is made only when somebody asks."""
+
+    def __init__(self, begin: SessionCursor) -> None:
+        self._begin = begin
+        self.event: StoredEvent | None = None
+
+    @property
+    def cursor(self) -> SessionCursor:
+        return self.event.cursor if self.event else self._begin
+
+
 class _Pace:
     """When the next progress marker is due."""
 
@@ -158,7 +174,7 @@ class _Pace:
 
     def due(self) -> bool:
         now = self._clock()
-        if now < self._next:
+        if now < self._next - EARLY:
             return False
         self._next = now + self._interval
         return True
@@ -176,12 +192,10 @@ async def _next(tap: Tap, pace: _Pace) -> list[StoredEvent | DeletedSession]:
 
 
 def _split(items: list[StoredEvent | DeletedSession]) -> tuple[list[StoredEvent], DeletedSession | None]:
-    events: list[StoredEvent] = []
-    for item in items:
-        if isinstance(item, DeletedSession):
-            return events, item
-        events.append(item)
-    return events, None
+    """The events, and the deletion that may be the last item of a session's flow."""
+    if items and isinstance(items[-1], DeletedSession):
+        return cast(list[StoredEvent], items[:-1]), items[-1]
+    return cast(list[StoredEvent], items), None
 
 
 class _Matcher:

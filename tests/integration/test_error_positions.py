@@ -1,9 +1,7 @@
 """Cursors, revisions and page tokens that cannot be resumed at, each with its documented error on the wire."""
 
-import asyncio
 import shutil
 from contextlib import AsyncExitStack
-from uuid import uuid4
 
 import pytest
 
@@ -15,25 +13,6 @@ from tests.support import wire
 from tests.support.engines import ValkeyProcess
 from tests.support.server import ServerUnderTest
 from tests.support.wire import after, create, failure, log_of, watch_failure, write
-
-
-@pytest.fixture(scope="module")
-def server():
-    process = ServerUnderTest()
-    asyncio.run(process.start())
-    yield process
-    asyncio.run(process.stop())
-
-
-@pytest.fixture
-async def stub(server):
-    async with wire.connect(server.target) as stub:
-        yield stub
-
-
-@pytest.fixture
-def sid():
-    return f"p{uuid4().hex[:12]}"
 
 
 def cursor(token):

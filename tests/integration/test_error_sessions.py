@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from uuid import uuid4
 
 import grpc
 import pytest
@@ -32,17 +31,6 @@ def server():
     asyncio.run(process.start())
     yield process
     asyncio.run(process.stop())
-
-
-@pytest.fixture
-async def stub(server):
-    async with wire.connect(server.target) as stub:
-        yield stub
-
-
-@pytest.fixture
-def sid():
-    return f"e{uuid4().hex[:12]}"
 
 
 async def test_unknown_deleted_and_taken_ids(stub, sid):

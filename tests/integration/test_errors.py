@@ -1,14 +1,10 @@
 """Requests that cannot be served: each gives its documented error on the wire and changes nothing."""
 
-import asyncio
-from uuid import uuid4
-
 import pytest
 
 from sojourn.v1 import event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 from tests.support import wire
-from tests.support.server import ServerUnderTest
 from tests.support.wire import check, create, failure, incremented, message, revision, state_set, watch_failure, write
 
 MIB = 1 << 20
@@ -20,25 +16,6 @@ def raw_state(json):
 
 def change(**kind):
     return event_pb2.Change(**kind)
-
-
-@pytest.fixture(scope="module")
-def server():
-    process = ServerUnderTest()
-    asyncio.run(process.start())
-    yield process
-    asyncio.run(process.stop())
-
-
-@pytest.fixture
-async def stub(server):
-    async with wire.connect(server.target) as stub:
-        yield stub
-
-
-@pytest.fixture
-def sid():
-    return f"e{uuid4().hex[:12]}"
 
 
 MALFORMED = {

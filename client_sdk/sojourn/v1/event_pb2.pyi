@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from sojourn.v1 import request_pb2 as _request_pb2
 from sojourn.v1 import session_pb2 as _session_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -36,6 +37,7 @@ class ChangeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHANGE_KIND_REQUEST_LOST: _ClassVar[ChangeKind]
     CHANGE_KIND_FORKED: _ClassVar[ChangeKind]
     CHANGE_KIND_RESTORED: _ClassVar[ChangeKind]
+    CHANGE_KIND_REQUEST_CANCEL_REQUESTED: _ClassVar[ChangeKind]
 
 class MessageRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -89,6 +91,7 @@ CHANGE_KIND_REQUEST_FINISHED: ChangeKind
 CHANGE_KIND_REQUEST_LOST: ChangeKind
 CHANGE_KIND_FORKED: ChangeKind
 CHANGE_KIND_RESTORED: ChangeKind
+CHANGE_KIND_REQUEST_CANCEL_REQUESTED: ChangeKind
 MESSAGE_ROLE_UNSPECIFIED: MessageRole
 MESSAGE_ROLE_USER: MessageRole
 MESSAGE_ROLE_ASSISTANT: MessageRole
@@ -126,7 +129,7 @@ class Event(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., revision: _Optional[int] = ..., commit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cursor: _Optional[_Union[_session_pb2.Cursor, _Mapping]] = ..., writer: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
 class Change(_message.Message):
-    __slots__ = ("state_set", "state_deleted", "state_incremented", "message_appended", "invocation_started", "invocation_finished", "step_finished", "result_set", "artifact_attached", "log_appended", "info_updated", "custom", "session_created", "status_changed", "request_queued", "request_admitted", "request_progressed", "request_finished", "request_lost", "forked", "restored")
+    __slots__ = ("state_set", "state_deleted", "state_incremented", "message_appended", "invocation_started", "invocation_finished", "step_finished", "result_set", "artifact_attached", "log_appended", "info_updated", "custom", "session_created", "status_changed", "request_queued", "request_admitted", "request_progressed", "request_finished", "request_lost", "forked", "restored", "request_cancel_requested")
     STATE_SET_FIELD_NUMBER: _ClassVar[int]
     STATE_DELETED_FIELD_NUMBER: _ClassVar[int]
     STATE_INCREMENTED_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +151,7 @@ class Change(_message.Message):
     REQUEST_LOST_FIELD_NUMBER: _ClassVar[int]
     FORKED_FIELD_NUMBER: _ClassVar[int]
     RESTORED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
     state_set: StateSet
     state_deleted: StateDeleted
     state_incremented: StateIncremented
@@ -169,7 +173,8 @@ class Change(_message.Message):
     request_lost: RequestLost
     forked: Forked
     restored: Restored
-    def __init__(self, state_set: _Optional[_Union[StateSet, _Mapping]] = ..., state_deleted: _Optional[_Union[StateDeleted, _Mapping]] = ..., state_incremented: _Optional[_Union[StateIncremented, _Mapping]] = ..., message_appended: _Optional[_Union[MessageAppended, _Mapping]] = ..., invocation_started: _Optional[_Union[InvocationStarted, _Mapping]] = ..., invocation_finished: _Optional[_Union[InvocationFinished, _Mapping]] = ..., step_finished: _Optional[_Union[StepFinished, _Mapping]] = ..., result_set: _Optional[_Union[ResultSet, _Mapping]] = ..., artifact_attached: _Optional[_Union[ArtifactAttached, _Mapping]] = ..., log_appended: _Optional[_Union[LogAppended, _Mapping]] = ..., info_updated: _Optional[_Union[InfoUpdated, _Mapping]] = ..., custom: _Optional[_Union[Custom, _Mapping]] = ..., session_created: _Optional[_Union[SessionCreated, _Mapping]] = ..., status_changed: _Optional[_Union[StatusChanged, _Mapping]] = ..., request_queued: _Optional[_Union[RequestQueued, _Mapping]] = ..., request_admitted: _Optional[_Union[RequestAdmitted, _Mapping]] = ..., request_progressed: _Optional[_Union[RequestProgressed, _Mapping]] = ..., request_finished: _Optional[_Union[RequestFinished, _Mapping]] = ..., request_lost: _Optional[_Union[RequestLost, _Mapping]] = ..., forked: _Optional[_Union[Forked, _Mapping]] = ..., restored: _Optional[_Union[Restored, _Mapping]] = ...) -> None: ...
+    request_cancel_requested: RequestCancelRequested
+    def __init__(self, state_set: _Optional[_Union[StateSet, _Mapping]] = ..., state_deleted: _Optional[_Union[StateDeleted, _Mapping]] = ..., state_incremented: _Optional[_Union[StateIncremented, _Mapping]] = ..., message_appended: _Optional[_Union[MessageAppended, _Mapping]] = ..., invocation_started: _Optional[_Union[InvocationStarted, _Mapping]] = ..., invocation_finished: _Optional[_Union[InvocationFinished, _Mapping]] = ..., step_finished: _Optional[_Union[StepFinished, _Mapping]] = ..., result_set: _Optional[_Union[ResultSet, _Mapping]] = ..., artifact_attached: _Optional[_Union[ArtifactAttached, _Mapping]] = ..., log_appended: _Optional[_Union[LogAppended, _Mapping]] = ..., info_updated: _Optional[_Union[InfoUpdated, _Mapping]] = ..., custom: _Optional[_Union[Custom, _Mapping]] = ..., session_created: _Optional[_Union[SessionCreated, _Mapping]] = ..., status_changed: _Optional[_Union[StatusChanged, _Mapping]] = ..., request_queued: _Optional[_Union[RequestQueued, _Mapping]] = ..., request_admitted: _Optional[_Union[RequestAdmitted, _Mapping]] = ..., request_progressed: _Optional[_Union[RequestProgressed, _Mapping]] = ..., request_finished: _Optional[_Union[RequestFinished, _Mapping]] = ..., request_lost: _Optional[_Union[RequestLost, _Mapping]] = ..., forked: _Optional[_Union[Forked, _Mapping]] = ..., restored: _Optional[_Union[Restored, _Mapping]] = ..., request_cancel_requested: _Optional[_Union[RequestCancelRequested, _Mapping]] = ...) -> None: ...
 
 class StateSet(_message.Message):
     __slots__ = ("values",)
@@ -383,26 +388,36 @@ class StatusChanged(_message.Message):
     def __init__(self, status: _Optional[_Union[_session_pb2.SessionStatus, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class RequestQueued(_message.Message):
-    __slots__ = ("request_id", "name", "priority")
+    __slots__ = ("request_id", "name", "priority", "exclusive", "pool", "interrupts")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     name: str
     priority: int
-    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+    exclusive: bool
+    pool: str
+    interrupts: bool
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., priority: _Optional[int] = ..., exclusive: _Optional[bool] = ..., pool: _Optional[str] = ..., interrupts: _Optional[bool] = ...) -> None: ...
 
 class RequestAdmitted(_message.Message):
-    __slots__ = ("request_id", "name", "fencing_token", "exclusive")
+    __slots__ = ("request_id", "name", "fencing_token", "exclusive", "pool_slot", "priority")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     FENCING_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    POOL_SLOT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     name: str
     fencing_token: int
     exclusive: bool
-    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., fencing_token: _Optional[int] = ..., exclusive: _Optional[bool] = ...) -> None: ...
+    pool_slot: _request_pb2.PoolSlot
+    priority: int
+    def __init__(self, request_id: _Optional[str] = ..., name: _Optional[str] = ..., fencing_token: _Optional[int] = ..., exclusive: _Optional[bool] = ..., pool_slot: _Optional[_Union[_request_pb2.PoolSlot, _Mapping]] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class RequestProgressed(_message.Message):
     __slots__ = ("request_id", "fraction", "text")
@@ -425,12 +440,22 @@ class RequestFinished(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., outcome: _Optional[_Union[RequestOutcome, str]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class RequestLost(_message.Message):
-    __slots__ = ("request_id", "fencing_token")
+    __slots__ = ("request_id", "fencing_token", "cause")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     FENCING_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     fencing_token: int
-    def __init__(self, request_id: _Optional[str] = ..., fencing_token: _Optional[int] = ...) -> None: ...
+    cause: str
+    def __init__(self, request_id: _Optional[str] = ..., fencing_token: _Optional[int] = ..., cause: _Optional[str] = ...) -> None: ...
+
+class RequestCancelRequested(_message.Message):
+    __slots__ = ("request_id", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Forked(_message.Message):
     __slots__ = ("parent_id", "parent_revision")

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sojourn/v1/session.proto\x12\nsojourn.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x15\n\x05Value\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"_\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\"\x97\x01\n\x08\x43ounters\x12\x10\n\x08messages\x18\x01 \x01(\x03\x12\x13\n\x0binvocations\x18\x02 \x01(\x03\x12\x18\n\x10open_invocations\x18\x03 \x01(\x03\x12\x1a\n\x12\x66\x61iled_invocations\x18\x04 \x01(\x03\x12\r\n\x05steps\x18\x05 \x01(\x03\x12\x0c\n\x04logs\x18\x06 \x01(\x03\x12\x11\n\tartifacts\x18\x07 \x01(\x03\"o\n\x0bStepSummary\x12\x0b\n\x03run\x18\x01 \x01(\x05\x12&\n\x06status\x18\x02 \x01(\x0e\x32\x16.sojourn.v1.StepStatus\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"V\n\x07Storage\x12\x1e\n\x04tier\x18\x01 \x01(\x0e\x32\x10.sojourn.v1.Tier\x12\x15\n\rsnapshot_path\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchive_path\x18\x03 \x01(\t\"\x17\n\x06\x43ursor\x12\r\n\x05token\x18\x01 \x01(\t\"\xd7\t\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12\x33\n\x08metadata\x18\x08 \x03(\x0b\x32!.sojourn.v1.Session.MetadataEntry\x12)\n\x06status\x18\t \x01(\x0e\x32\x19.sojourn.v1.SessionStatus\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0b \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x0f \x03(\x0b\x32\x1e.sojourn.v1.Session.StateEntry\x12\x31\n\x07results\x18\x10 \x03(\x0b\x32 .sojourn.v1.Session.ResultsEntry\x12&\n\x08\x63ounters\x18\x11 \x01(\x0b\x32\x14.sojourn.v1.Counters\x12 \n\x05usage\x18\x12 \x01(\x0b\x32\x11.sojourn.v1.Usage\x12-\n\x05tools\x18\x13 \x03(\x0b\x32\x1e.sojourn.v1.Session.ToolsEntry\x12-\n\x05steps\x18\x14 \x03(\x0b\x32\x1e.sojourn.v1.Session.StepsEntry\x12\x0e\n\x06parent\x18\x15 \x01(\t\x12/\n\x0cidle_timeout\x18\x16 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cmax_lifetime\x18\x17 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x17max_concurrent_requests\x18\x18 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x07storage\x18\x1a \x01(\x0b\x32\x13.sojourn.v1.Storage\x12\"\n\x06\x63ursor\x18\x1b \x01(\x0b\x32\x12.sojourn.v1.Cursor\x1a\x42\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a?\n\nStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a\x41\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a,\n\nToolsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x45\n\nStepsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.sojourn.v1.StepSummary:\x02\x38\x01\"\x86\x02\n\rSessionFilter\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12+\n\x08statuses\x18\x03 \x03(\x0e\x32\x19.sojourn.v1.SessionStatus\x12\x10\n\x08\x61ll_tags\x18\x04 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x05 \x03(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x0e\n\x06parent\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdb\x01\n\rSessionStatus\x12\x1e\n\x1aSESSION_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATUS_ACTIVE\x10\x01\x12\x1c\n\x18SESSION_STATUS_COMPLETED\x10\x02\x12\x19\n\x15SESSION_STATUS_FAILED\x10\x03\x12\x1c\n\x18SESSION_STATUS_ABANDONED\x10\x04\x12\x1c\n\x18SESSION_STATUS_CANCELLED\x10\x05\x12\x1a\n\x16SESSION_STATUS_EXPIRED\x10\x06*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02*M\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0c\n\x08TIER_HOT\x10\x01\x12\x0f\n\x0bTIER_RECENT\x10\x02\x12\x10\n\x0cTIER_ARCHIVE\x10\x03*w\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44URABILITY_RELAXED\x10\x01\x12\x1a\n\x16\x44URABILITY_LOCAL_FSYNC\x10\x02\x12\x19\n\x15\x44URABILITY_REPLICATED\x10\x03*\x89\x01\n\nStepStatus\x12\x1b\n\x17STEP_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATUS_PASSED\x10\x01\x12\x16\n\x12STEP_STATUS_FAILED\x10\x02\x12\x17\n\x13STEP_STATUS_SKIPPED\x10\x03\x12\x15\n\x11STEP_STATUS_ERROR\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18sojourn/v1/session.proto\x12\nsojourn.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x15\n\x05Value\x12\x0c\n\x04json\x18\x01 \x01(\x0c\"_\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\"\x97\x01\n\x08\x43ounters\x12\x10\n\x08messages\x18\x01 \x01(\x03\x12\x13\n\x0binvocations\x18\x02 \x01(\x03\x12\x18\n\x10open_invocations\x18\x03 \x01(\x03\x12\x1a\n\x12\x66\x61iled_invocations\x18\x04 \x01(\x03\x12\r\n\x05steps\x18\x05 \x01(\x03\x12\x0c\n\x04logs\x18\x06 \x01(\x03\x12\x11\n\tartifacts\x18\x07 \x01(\x03\"o\n\x0bStepSummary\x12\x0b\n\x03run\x18\x01 \x01(\x05\x12&\n\x06status\x18\x02 \x01(\x0e\x32\x16.sojourn.v1.StepStatus\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"V\n\x07Storage\x12\x1e\n\x04tier\x18\x01 \x01(\x0e\x32\x10.sojourn.v1.Tier\x12\x15\n\rsnapshot_path\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchive_path\x18\x03 \x01(\t\"\x17\n\x06\x43ursor\x12\r\n\x05token\x18\x01 \x01(\t\"\xa5\n\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12\x33\n\x08metadata\x18\x08 \x03(\x0b\x32!.sojourn.v1.Session.MetadataEntry\x12)\n\x06status\x18\t \x01(\x0e\x32\x19.sojourn.v1.SessionStatus\x12\r\n\x05\x65rror\x18\n \x01(\t\x12\x10\n\x08revision\x18\x0b \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x0f \x03(\x0b\x32\x1e.sojourn.v1.Session.StateEntry\x12\x31\n\x07results\x18\x10 \x03(\x0b\x32 .sojourn.v1.Session.ResultsEntry\x12&\n\x08\x63ounters\x18\x11 \x01(\x0b\x32\x14.sojourn.v1.Counters\x12 \n\x05usage\x18\x12 \x01(\x0b\x32\x11.sojourn.v1.Usage\x12-\n\x05tools\x18\x13 \x03(\x0b\x32\x1e.sojourn.v1.Session.ToolsEntry\x12-\n\x05steps\x18\x14 \x03(\x0b\x32\x1e.sojourn.v1.Session.StepsEntry\x12\x0e\n\x06parent\x18\x15 \x01(\t\x12/\n\x0cidle_timeout\x18\x16 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cmax_lifetime\x18\x17 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x17max_concurrent_requests\x18\x18 \x01(\x05\x12/\n\x0b\x65xpire_time\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x07storage\x18\x1a \x01(\x0b\x32\x13.sojourn.v1.Storage\x12\"\n\x06\x63ursor\x18\x1b \x01(\x0b\x32\x12.sojourn.v1.Cursor\x12\x19\n\x11\x61\x64mitted_requests\x18\x1c \x01(\x05\x12\x17\n\x0fqueued_requests\x18\x1d \x01(\x05\x12\x18\n\x10\x63onnection_count\x18\x1e \x01(\x05\x1a\x42\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a?\n\nStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a\x41\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12 \n\x05value\x18\x02 \x01(\x0b\x32\x11.sojourn.v1.Value:\x02\x38\x01\x1a,\n\nToolsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x45\n\nStepsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.sojourn.v1.StepSummary:\x02\x38\x01\"\x86\x02\n\rSessionFilter\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12+\n\x08statuses\x18\x03 \x03(\x0e\x32\x19.sojourn.v1.SessionStatus\x12\x10\n\x08\x61ll_tags\x18\x04 \x03(\t\x12\x10\n\x08\x61ny_tags\x18\x05 \x03(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x0e\n\x06parent\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdb\x01\n\rSessionStatus\x12\x1e\n\x1aSESSION_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATUS_ACTIVE\x10\x01\x12\x1c\n\x18SESSION_STATUS_COMPLETED\x10\x02\x12\x19\n\x15SESSION_STATUS_FAILED\x10\x03\x12\x1c\n\x18SESSION_STATUS_ABANDONED\x10\x04\x12\x1c\n\x18SESSION_STATUS_CANCELLED\x10\x05\x12\x1a\n\x16SESSION_STATUS_EXPIRED\x10\x06*Z\n\x0bSessionView\x12\x1c\n\x18SESSION_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_VIEW_BASIC\x10\x01\x12\x15\n\x11SESSION_VIEW_FULL\x10\x02*M\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\x0c\n\x08TIER_HOT\x10\x01\x12\x0f\n\x0bTIER_RECENT\x10\x02\x12\x10\n\x0cTIER_ARCHIVE\x10\x03*w\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44URABILITY_RELAXED\x10\x01\x12\x1a\n\x16\x44URABILITY_LOCAL_FSYNC\x10\x02\x12\x19\n\x15\x44URABILITY_REPLICATED\x10\x03*\x89\x01\n\nStepStatus\x12\x1b\n\x17STEP_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATUS_PASSED\x10\x01\x12\x16\n\x12STEP_STATUS_FAILED\x10\x02\x12\x17\n\x13STEP_STATUS_SKIPPED\x10\x03\x12\x15\n\x11STEP_STATUS_ERROR\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,16 +43,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSION_TOOLSENTRY']._serialized_options = b'8\001'
   _globals['_SESSION_STEPSENTRY']._loaded_options = None
   _globals['_SESSION_STEPSENTRY']._serialized_options = b'8\001'
-  _globals['_SESSIONSTATUS']._serialized_start=2113
-  _globals['_SESSIONSTATUS']._serialized_end=2332
-  _globals['_SESSIONVIEW']._serialized_start=2334
-  _globals['_SESSIONVIEW']._serialized_end=2424
-  _globals['_TIER']._serialized_start=2426
-  _globals['_TIER']._serialized_end=2503
-  _globals['_DURABILITY']._serialized_start=2505
-  _globals['_DURABILITY']._serialized_end=2624
-  _globals['_STEPSTATUS']._serialized_start=2627
-  _globals['_STEPSTATUS']._serialized_end=2764
+  _globals['_SESSIONSTATUS']._serialized_start=2191
+  _globals['_SESSIONSTATUS']._serialized_end=2410
+  _globals['_SESSIONVIEW']._serialized_start=2412
+  _globals['_SESSIONVIEW']._serialized_end=2502
+  _globals['_TIER']._serialized_start=2504
+  _globals['_TIER']._serialized_end=2581
+  _globals['_DURABILITY']._serialized_start=2583
+  _globals['_DURABILITY']._serialized_end=2702
+  _globals['_STEPSTATUS']._serialized_start=2705
+  _globals['_STEPSTATUS']._serialized_end=2842
   _globals['_VALUE']._serialized_start=105
   _globals['_VALUE']._serialized_end=126
   _globals['_USAGE']._serialized_start=128
@@ -66,17 +66,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CURSOR']._serialized_start=580
   _globals['_CURSOR']._serialized_end=603
   _globals['_SESSION']._serialized_start=606
-  _globals['_SESSION']._serialized_end=1845
-  _globals['_SESSION_METADATAENTRY']._serialized_start=1530
-  _globals['_SESSION_METADATAENTRY']._serialized_end=1596
-  _globals['_SESSION_STATEENTRY']._serialized_start=1598
-  _globals['_SESSION_STATEENTRY']._serialized_end=1661
-  _globals['_SESSION_RESULTSENTRY']._serialized_start=1663
-  _globals['_SESSION_RESULTSENTRY']._serialized_end=1728
-  _globals['_SESSION_TOOLSENTRY']._serialized_start=1730
-  _globals['_SESSION_TOOLSENTRY']._serialized_end=1774
-  _globals['_SESSION_STEPSENTRY']._serialized_start=1776
-  _globals['_SESSION_STEPSENTRY']._serialized_end=1845
-  _globals['_SESSIONFILTER']._serialized_start=1848
-  _globals['_SESSIONFILTER']._serialized_end=2110
+  _globals['_SESSION']._serialized_end=1923
+  _globals['_SESSION_METADATAENTRY']._serialized_start=1608
+  _globals['_SESSION_METADATAENTRY']._serialized_end=1674
+  _globals['_SESSION_STATEENTRY']._serialized_start=1676
+  _globals['_SESSION_STATEENTRY']._serialized_end=1739
+  _globals['_SESSION_RESULTSENTRY']._serialized_start=1741
+  _globals['_SESSION_RESULTSENTRY']._serialized_end=1806
+  _globals['_SESSION_TOOLSENTRY']._serialized_start=1808
+  _globals['_SESSION_TOOLSENTRY']._serialized_end=1852
+  _globals['_SESSION_STEPSENTRY']._serialized_start=1854
+  _globals['_SESSION_STEPSENTRY']._serialized_end=1923
+  _globals['_SESSIONFILTER']._serialized_start=1926
+  _globals['_SESSIONFILTER']._serialized_end=2188
 # @@protoc_insertion_point(module_scope)

@@ -135,7 +135,7 @@ class Cursor(_message.Message):
     def __init__(self, token: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("id", "uid", "kind", "user_id", "project", "purpose", "tags", "metadata", "status", "error", "revision", "create_time", "update_time", "end_time", "state", "results", "counters", "usage", "tools", "steps", "parent", "idle_timeout", "max_lifetime", "max_concurrent_requests", "expire_time", "storage", "cursor")
+    __slots__ = ("id", "uid", "kind", "user_id", "project", "purpose", "tags", "metadata", "status", "error", "revision", "create_time", "update_time", "end_time", "state", "results", "counters", "usage", "tools", "steps", "parent", "idle_timeout", "max_lifetime", "max_concurrent_requests", "expire_time", "storage", "cursor", "admitted_requests", "queued_requests", "connection_count")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,9 @@ class Session(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     STORAGE_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ADMITTED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     uid: str
     kind: str
@@ -225,7 +228,10 @@ class Session(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     storage: Storage
     cursor: Cursor
-    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., purpose: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, Value]] = ..., status: _Optional[_Union[SessionStatus, str]] = ..., error: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Mapping[str, Value]] = ..., results: _Optional[_Mapping[str, Value]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., tools: _Optional[_Mapping[str, int]] = ..., steps: _Optional[_Mapping[str, StepSummary]] = ..., parent: _Optional[str] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage: _Optional[_Union[Storage, _Mapping]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
+    admitted_requests: int
+    queued_requests: int
+    connection_count: int
+    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., purpose: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, Value]] = ..., status: _Optional[_Union[SessionStatus, str]] = ..., error: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Mapping[str, Value]] = ..., results: _Optional[_Mapping[str, Value]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., tools: _Optional[_Mapping[str, int]] = ..., steps: _Optional[_Mapping[str, StepSummary]] = ..., parent: _Optional[str] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage: _Optional[_Union[Storage, _Mapping]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., admitted_requests: _Optional[int] = ..., queued_requests: _Optional[int] = ..., connection_count: _Optional[int] = ...) -> None: ...
 
 class SessionFilter(_message.Message):
     __slots__ = ("user_id", "project", "statuses", "all_tags", "any_tags", "kind", "parent", "created_from", "created_before")

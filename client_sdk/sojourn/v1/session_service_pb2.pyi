@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sojourn.v1 import error_reason_pb2 as _error_reason_pb2
 from sojourn.v1 import event_pb2 as _event_pb2
+from sojourn.v1 import request_pb2 as _request_pb2
 from sojourn.v1 import session_pb2 as _session_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -367,3 +368,201 @@ class WatchSessionsResponse(_message.Message):
     deleted: SessionDeleted
     going_away: GoingAway
     def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., deleted: _Optional[_Union[SessionDeleted, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ...) -> None: ...
+
+class BeginRequestRequest(_message.Message):
+    __slots__ = ("session_id", "request_id", "name", "priority", "policy", "exclusive", "lease_ttl", "queue_timeout", "pool", "precondition", "resume", "snapshot", "writer")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    PRECONDITION_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    WRITER_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    request_id: str
+    name: str
+    priority: int
+    policy: _request_pb2.RequestPolicy
+    exclusive: bool
+    lease_ttl: _duration_pb2.Duration
+    queue_timeout: _duration_pb2.Duration
+    pool: str
+    precondition: Precondition
+    resume: bool
+    snapshot: bool
+    writer: str
+    def __init__(self, session_id: _Optional[str] = ..., request_id: _Optional[str] = ..., name: _Optional[str] = ..., priority: _Optional[int] = ..., policy: _Optional[_Union[_request_pb2.RequestPolicy, str]] = ..., exclusive: _Optional[bool] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pool: _Optional[str] = ..., precondition: _Optional[_Union[Precondition, _Mapping]] = ..., resume: _Optional[bool] = ..., snapshot: _Optional[bool] = ..., writer: _Optional[str] = ...) -> None: ...
+
+class BeginRequestResponse(_message.Message):
+    __slots__ = ("request", "resumed", "snapshot")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    request: _request_pb2.Request
+    resumed: bool
+    snapshot: _session_pb2.Session
+    def __init__(self, request: _Optional[_Union[_request_pb2.Request, _Mapping]] = ..., resumed: _Optional[bool] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class RenewRequestRequest(_message.Message):
+    __slots__ = ("session_id", "request_id", "progress")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    request_id: str
+    progress: _event_pb2.RequestProgressed
+    def __init__(self, session_id: _Optional[str] = ..., request_id: _Optional[str] = ..., progress: _Optional[_Union[_event_pb2.RequestProgressed, _Mapping]] = ...) -> None: ...
+
+class RenewRequestResponse(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: _request_pb2.Request
+    def __init__(self, request: _Optional[_Union[_request_pb2.Request, _Mapping]] = ...) -> None: ...
+
+class FinishRequestRequest(_message.Message):
+    __slots__ = ("session_id", "request_id", "outcome", "error")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    request_id: str
+    outcome: _event_pb2.RequestOutcome
+    error: str
+    def __init__(self, session_id: _Optional[str] = ..., request_id: _Optional[str] = ..., outcome: _Optional[_Union[_event_pb2.RequestOutcome, str]] = ..., error: _Optional[str] = ...) -> None: ...
+
+class FinishRequestResponse(_message.Message):
+    __slots__ = ("outcome", "revision")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    outcome: _event_pb2.RequestOutcome
+    revision: int
+    def __init__(self, outcome: _Optional[_Union[_event_pb2.RequestOutcome, str]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class CancelRequestRequest(_message.Message):
+    __slots__ = ("session_id", "request_id", "reason", "force", "writer")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    WRITER_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    request_id: str
+    reason: str
+    force: bool
+    writer: str
+    def __init__(self, session_id: _Optional[str] = ..., request_id: _Optional[str] = ..., reason: _Optional[str] = ..., force: _Optional[bool] = ..., writer: _Optional[str] = ...) -> None: ...
+
+class CancelRequestResponse(_message.Message):
+    __slots__ = ("ended", "revision")
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ended: bool
+    revision: int
+    def __init__(self, ended: _Optional[bool] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class ListRequestsRequest(_message.Message):
+    __slots__ = ("session_id", "user_id", "project", "pool", "state", "page_size", "page_token")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    user_id: str
+    project: str
+    pool: str
+    state: _request_pb2.RequestState
+    page_size: int
+    page_token: str
+    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., pool: _Optional[str] = ..., state: _Optional[_Union[_request_pb2.RequestState, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListRequestsResponse(_message.Message):
+    __slots__ = ("requests", "next_page_token")
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[_request_pb2.Request]
+    next_page_token: str
+    def __init__(self, requests: _Optional[_Iterable[_Union[_request_pb2.Request, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class TrackRequestRequest(_message.Message):
+    __slots__ = ("begin", "heartbeat", "progress", "finish")
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
+    begin: BeginRequestRequest
+    heartbeat: Heartbeat
+    progress: _event_pb2.RequestProgressed
+    finish: _event_pb2.RequestFinished
+    def __init__(self, begin: _Optional[_Union[BeginRequestRequest, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., progress: _Optional[_Union[_event_pb2.RequestProgressed, _Mapping]] = ..., finish: _Optional[_Union[_event_pb2.RequestFinished, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TrackRequestResponse(_message.Message):
+    __slots__ = ("queued", "admitted", "renewed", "cancel_requested", "lease_lost", "going_away", "finished")
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    ADMITTED_FIELD_NUMBER: _ClassVar[int]
+    RENEWED_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    LEASE_LOST_FIELD_NUMBER: _ClassVar[int]
+    GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    queued: Queued
+    admitted: Admitted
+    renewed: Renewed
+    cancel_requested: CancelRequested
+    lease_lost: LeaseLost
+    going_away: GoingAway
+    finished: FinishRequestResponse
+    def __init__(self, queued: _Optional[_Union[Queued, _Mapping]] = ..., admitted: _Optional[_Union[Admitted, _Mapping]] = ..., renewed: _Optional[_Union[Renewed, _Mapping]] = ..., cancel_requested: _Optional[_Union[CancelRequested, _Mapping]] = ..., lease_lost: _Optional[_Union[LeaseLost, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., finished: _Optional[_Union[FinishRequestResponse, _Mapping]] = ...) -> None: ...
+
+class Queued(_message.Message):
+    __slots__ = ("request_id", "position", "waiting_for", "lease_ttl")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TTL_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    position: int
+    waiting_for: str
+    lease_ttl: _duration_pb2.Duration
+    def __init__(self, request_id: _Optional[str] = ..., position: _Optional[int] = ..., waiting_for: _Optional[str] = ..., lease_ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Admitted(_message.Message):
+    __slots__ = ("request", "resumed", "snapshot")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    request: _request_pb2.Request
+    resumed: bool
+    snapshot: _session_pb2.Session
+    def __init__(self, request: _Optional[_Union[_request_pb2.Request, _Mapping]] = ..., resumed: _Optional[bool] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class Renewed(_message.Message):
+    __slots__ = ("lease_expire_time",)
+    LEASE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    lease_expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CancelRequested(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class LeaseLost(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...

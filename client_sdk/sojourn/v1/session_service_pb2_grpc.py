@@ -96,6 +96,36 @@ class SessionServiceStub:
                 request_serializer=sojourn_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
                 response_deserializer=sojourn_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
                 _registered_method=True)
+        self.TrackRequest = channel.stream_stream(
+                '/sojourn.v1.SessionService/TrackRequest',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.TrackRequestRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.TrackRequestResponse.FromString,
+                _registered_method=True)
+        self.BeginRequest = channel.unary_unary(
+                '/sojourn.v1.SessionService/BeginRequest',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.BeginRequestRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.BeginRequestResponse.FromString,
+                _registered_method=True)
+        self.RenewRequest = channel.unary_unary(
+                '/sojourn.v1.SessionService/RenewRequest',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.RenewRequestRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.RenewRequestResponse.FromString,
+                _registered_method=True)
+        self.FinishRequest = channel.unary_unary(
+                '/sojourn.v1.SessionService/FinishRequest',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.FinishRequestRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.FinishRequestResponse.FromString,
+                _registered_method=True)
+        self.CancelRequest = channel.unary_unary(
+                '/sojourn.v1.SessionService/CancelRequest',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.CancelRequestRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.CancelRequestResponse.FromString,
+                _registered_method=True)
+        self.ListRequests = channel.unary_unary(
+                '/sojourn.v1.SessionService/ListRequests',
+                request_serializer=sojourn_dot_v1_dot_session__service__pb2.ListRequestsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_session__service__pb2.ListRequestsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -113,7 +143,7 @@ class SessionServiceServicer:
 
         The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
         (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-        RESOURCE_EXHAUSTED (STORE_FULL). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+        RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +174,7 @@ class SessionServiceServicer:
         Acknowledged at the durability the response names, never below the server's configured one. Errors:
         INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, IDEMPOTENCY_KEY_REUSED: mend the request), NOT_FOUND (SESSION_NOT_FOUND,
         SESSION_DELETED), ABORTED (REVISION_CONFLICT: read and decide anew), FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED,
-        NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
+        NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED, REQUEST_NOT_ADMITTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
         STORE_FULL). An error leaves the session as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -231,6 +261,77 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TrackRequest(self, request_iterator, context):
+        """TrackRequest binds a request to a stream: the stream's life is the request's.
+
+        The caller sends `begin` first, then `heartbeat` at least every third of the lease (each renews it), `progress` when there is some, and
+        `finish` last. The server answers `queued` as the place in the queue changes, `admitted` once, `renewed` after each
+        heartbeat, `cancel_requested` when somebody asks the request to stop, and `finished` when `finish` was recorded; then the stream ends, OK.
+
+        A stream that ends without `finish` releases the request within a second (RequestLost), unless a stream with the same request id comes back
+        before: it resumes the request with the same fencing token. A caller that stops sending heartbeats loses the lease when it has
+        run out, never earlier, by the store's clock: `lease_lost`, and the stream ends with ABORTED (LEASE_LOST: stop working). When this worker shuts
+        down the stream ends, OK, after `going_away`; the lease goes on, and a `begin` with `resume` set on another worker takes the request up.
+        Every step is an event of the session.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, POOL_NOT_FOUND,
+        REQUEST_NOT_FOUND: nothing to resume), ABORTED (REVISION_CONFLICT, LEASE_LOST, REQUEST_SUPERSEDED: another stream took the request up),
+        FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED, REQUEST_ENDED: cancelled or replaced while it was queued), RESOURCE_EXHAUSTED
+        (LIMIT_EXCEEDED: wait as RetryInfo says; QUEUE_TIMEOUT), UNAVAILABLE (reconnect with `resume` set).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginRequest(self, request, context):
+        """BeginRequest begins a request for callers that cannot hold a stream: the lease is renewed by RenewRequest.
+
+        Returns the request admitted, or queued: then RenewRequest tells when it is admitted. The rules and errors are those of TrackRequest. Safe
+        to retry with a request_id: a live request with that id is resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewRequest(self, request, context):
+        """RenewRequest renews the lease of a request for its TTL, tells its progress, and returns it as it is.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND), ABORTED
+        (LEASE_LOST: stop working), FAILED_PRECONDITION (REQUEST_ENDED), RESOURCE_EXHAUSTED (QUEUE_TIMEOUT). Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishRequest(self, request, context):
+        """FinishRequest ends a request, closes the invocations it left open as INTERRUPTED, and admits the next.
+
+        Errors: those of RenewRequest. Safe to retry for 24 hours: the first outcome is returned again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelRequest(self, request, context):
+        """CancelRequest asks a request to stop: one that is queued ends at once, one that is admitted is told (`cancel_requested`) and
+        goes on until it stops by itself; with `force` its lease is taken away at once (RequestLost).
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND),
+        FAILED_PRECONDITION (REQUEST_ENDED), ABORTED (LEASE_LOST: it was gone already). Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRequests(self, request, context):
+        """ListRequests lists the live requests of a session, or of all sessions of the tenant, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -288,6 +389,36 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.WatchSessions,
                     request_deserializer=sojourn_dot_v1_dot_session__service__pb2.WatchSessionsRequest.FromString,
                     response_serializer=sojourn_dot_v1_dot_session__service__pb2.WatchSessionsResponse.SerializeToString,
+            ),
+            'TrackRequest': grpc.stream_stream_rpc_method_handler(
+                    servicer.TrackRequest,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.TrackRequestRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.TrackRequestResponse.SerializeToString,
+            ),
+            'BeginRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginRequest,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.BeginRequestRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.BeginRequestResponse.SerializeToString,
+            ),
+            'RenewRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewRequest,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.RenewRequestRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.RenewRequestResponse.SerializeToString,
+            ),
+            'FinishRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishRequest,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.FinishRequestRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.FinishRequestResponse.SerializeToString,
+            ),
+            'CancelRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRequest,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.CancelRequestRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.CancelRequestResponse.SerializeToString,
+            ),
+            'ListRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRequests,
+                    request_deserializer=sojourn_dot_v1_dot_session__service__pb2.ListRequestsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_session__service__pb2.ListRequestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -594,6 +725,168 @@ class SessionService:
             '/sojourn.v1.SessionService/WatchSessions',
             sojourn_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
             sojourn_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrackRequest(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sojourn.v1.SessionService/TrackRequest',
+            sojourn_dot_v1_dot_session__service__pb2.TrackRequestRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.TrackRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/BeginRequest',
+            sojourn_dot_v1_dot_session__service__pb2.BeginRequestRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.BeginRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/RenewRequest',
+            sojourn_dot_v1_dot_session__service__pb2.RenewRequestRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.RenewRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/FinishRequest',
+            sojourn_dot_v1_dot_session__service__pb2.FinishRequestRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.FinishRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/CancelRequest',
+            sojourn_dot_v1_dot_session__service__pb2.CancelRequestRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.CancelRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ListRequests',
+            sojourn_dot_v1_dot_session__service__pb2.ListRequestsRequest.SerializeToString,
+            sojourn_dot_v1_dot_session__service__pb2.ListRequestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,7 +45,7 @@ class SessionServiceStub:
 
     The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
     (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-    RESOURCE_EXHAUSTED (STORE_FULL). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+    RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]
     """GetSession reads a session as of its latest revision.
@@ -64,7 +64,7 @@ class SessionServiceStub:
     Acknowledged at the durability the response names, never below the server's configured one. Errors:
     INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, IDEMPOTENCY_KEY_REUSED: mend the request), NOT_FOUND (SESSION_NOT_FOUND,
     SESSION_DELETED), ABORTED (REVISION_CONFLICT: read and decide anew), FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED,
-    NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
+    NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED, REQUEST_NOT_ADMITTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
     STORE_FULL). An error leaves the session as it was.
     """
     BatchWriteSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.BatchWriteSessionsRequest, _session_service_pb2.BatchWriteSessionsResponse]
@@ -119,6 +119,53 @@ class SessionServiceStub:
     delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
     never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
     """
+    TrackRequest: _grpc.StreamStreamMultiCallable[_session_service_pb2.TrackRequestRequest, _session_service_pb2.TrackRequestResponse]
+    """TrackRequest binds a request to a stream: the stream's life is the request's.
+
+    The caller sends `begin` first, then `heartbeat` at least every third of the lease (each renews it), `progress` when there is some, and
+    `finish` last. The server answers `queued` as the place in the queue changes, `admitted` once, `renewed` after each
+    heartbeat, `cancel_requested` when somebody asks the request to stop, and `finished` when `finish` was recorded; then the stream ends, OK.
+
+    A stream that ends without `finish` releases the request within a second (RequestLost), unless a stream with the same request id comes back
+    before: it resumes the request with the same fencing token. A caller that stops sending heartbeats loses the lease when it has
+    run out, never earlier, by the store's clock: `lease_lost`, and the stream ends with ABORTED (LEASE_LOST: stop working). When this worker shuts
+    down the stream ends, OK, after `going_away`; the lease goes on, and a `begin` with `resume` set on another worker takes the request up.
+    Every step is an event of the session.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, POOL_NOT_FOUND,
+    REQUEST_NOT_FOUND: nothing to resume), ABORTED (REVISION_CONFLICT, LEASE_LOST, REQUEST_SUPERSEDED: another stream took the request up),
+    FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED, REQUEST_ENDED: cancelled or replaced while it was queued), RESOURCE_EXHAUSTED
+    (LIMIT_EXCEEDED: wait as RetryInfo says; QUEUE_TIMEOUT), UNAVAILABLE (reconnect with `resume` set).
+    """
+    BeginRequest: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.BeginRequestRequest, _session_service_pb2.BeginRequestResponse]
+    """BeginRequest begins a request for callers that cannot hold a stream: the lease is renewed by RenewRequest.
+
+    Returns the request admitted, or queued: then RenewRequest tells when it is admitted. The rules and errors are those of TrackRequest. Safe
+    to retry with a request_id: a live request with that id is resumed.
+    """
+    RenewRequest: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RenewRequestRequest, _session_service_pb2.RenewRequestResponse]
+    """RenewRequest renews the lease of a request for its TTL, tells its progress, and returns it as it is.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND), ABORTED
+    (LEASE_LOST: stop working), FAILED_PRECONDITION (REQUEST_ENDED), RESOURCE_EXHAUSTED (QUEUE_TIMEOUT). Safe to retry.
+    """
+    FinishRequest: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.FinishRequestRequest, _session_service_pb2.FinishRequestResponse]
+    """FinishRequest ends a request, closes the invocations it left open as INTERRUPTED, and admits the next.
+
+    Errors: those of RenewRequest. Safe to retry for 24 hours: the first outcome is returned again.
+    """
+    CancelRequest: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CancelRequestRequest, _session_service_pb2.CancelRequestResponse]
+    """CancelRequest asks a request to stop: one that is queued ends at once, one that is admitted is told (`cancel_requested`) and
+    goes on until it stops by itself; with `force` its lease is taken away at once (RequestLost).
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND),
+    FAILED_PRECONDITION (REQUEST_ENDED), ABORTED (LEASE_LOST: it was gone already). Safe to retry.
+    """
+    ListRequests: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListRequestsRequest, _session_service_pb2.ListRequestsResponse]
+    """ListRequests lists the live requests of a session, or of all sessions of the tenant, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED).
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -137,7 +184,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
     The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
     (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-    RESOURCE_EXHAUSTED (STORE_FULL). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+    RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]  # type: ignore[assignment]
     """GetSession reads a session as of its latest revision.
@@ -156,7 +203,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Acknowledged at the durability the response names, never below the server's configured one. Errors:
     INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, IDEMPOTENCY_KEY_REUSED: mend the request), NOT_FOUND (SESSION_NOT_FOUND,
     SESSION_DELETED), ABORTED (REVISION_CONFLICT: read and decide anew), FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED,
-    NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
+    NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED, REQUEST_NOT_ADMITTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
     STORE_FULL). An error leaves the session as it was.
     """
     BatchWriteSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.BatchWriteSessionsRequest, _session_service_pb2.BatchWriteSessionsResponse]  # type: ignore[assignment]
@@ -211,6 +258,53 @@ class SessionServiceAsyncStub(SessionServiceStub):
     delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
     never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
     """
+    TrackRequest: _aio.StreamStreamMultiCallable[_session_service_pb2.TrackRequestRequest, _session_service_pb2.TrackRequestResponse]  # type: ignore[assignment]
+    """TrackRequest binds a request to a stream: the stream's life is the request's.
+
+    The caller sends `begin` first, then `heartbeat` at least every third of the lease (each renews it), `progress` when there is some, and
+    `finish` last. The server answers `queued` as the place in the queue changes, `admitted` once, `renewed` after each
+    heartbeat, `cancel_requested` when somebody asks the request to stop, and `finished` when `finish` was recorded; then the stream ends, OK.
+
+    A stream that ends without `finish` releases the request within a second (RequestLost), unless a stream with the same request id comes back
+    before: it resumes the request with the same fencing token. A caller that stops sending heartbeats loses the lease when it has
+    run out, never earlier, by the store's clock: `lease_lost`, and the stream ends with ABORTED (LEASE_LOST: stop working). When this worker shuts
+    down the stream ends, OK, after `going_away`; the lease goes on, and a `begin` with `resume` set on another worker takes the request up.
+    Every step is an event of the session.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, POOL_NOT_FOUND,
+    REQUEST_NOT_FOUND: nothing to resume), ABORTED (REVISION_CONFLICT, LEASE_LOST, REQUEST_SUPERSEDED: another stream took the request up),
+    FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED, REQUEST_ENDED: cancelled or replaced while it was queued), RESOURCE_EXHAUSTED
+    (LIMIT_EXCEEDED: wait as RetryInfo says; QUEUE_TIMEOUT), UNAVAILABLE (reconnect with `resume` set).
+    """
+    BeginRequest: _aio.UnaryUnaryMultiCallable[_session_service_pb2.BeginRequestRequest, _session_service_pb2.BeginRequestResponse]  # type: ignore[assignment]
+    """BeginRequest begins a request for callers that cannot hold a stream: the lease is renewed by RenewRequest.
+
+    Returns the request admitted, or queued: then RenewRequest tells when it is admitted. The rules and errors are those of TrackRequest. Safe
+    to retry with a request_id: a live request with that id is resumed.
+    """
+    RenewRequest: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RenewRequestRequest, _session_service_pb2.RenewRequestResponse]  # type: ignore[assignment]
+    """RenewRequest renews the lease of a request for its TTL, tells its progress, and returns it as it is.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND), ABORTED
+    (LEASE_LOST: stop working), FAILED_PRECONDITION (REQUEST_ENDED), RESOURCE_EXHAUSTED (QUEUE_TIMEOUT). Safe to retry.
+    """
+    FinishRequest: _aio.UnaryUnaryMultiCallable[_session_service_pb2.FinishRequestRequest, _session_service_pb2.FinishRequestResponse]  # type: ignore[assignment]
+    """FinishRequest ends a request, closes the invocations it left open as INTERRUPTED, and admits the next.
+
+    Errors: those of RenewRequest. Safe to retry for 24 hours: the first outcome is returned again.
+    """
+    CancelRequest: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CancelRequestRequest, _session_service_pb2.CancelRequestResponse]  # type: ignore[assignment]
+    """CancelRequest asks a request to stop: one that is queued ends at once, one that is admitted is told (`cancel_requested`) and
+    goes on until it stops by itself; with `force` its lease is taken away at once (RequestLost).
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND),
+    FAILED_PRECONDITION (REQUEST_ENDED), ABORTED (LEASE_LOST: it was gone already). Safe to retry.
+    """
+    ListRequests: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListRequestsRequest, _session_service_pb2.ListRequestsResponse]  # type: ignore[assignment]
+    """ListRequests lists the live requests of a session, or of all sessions of the tenant, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED).
+    """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """SessionService coordinates the live sessions of agents.
@@ -232,7 +326,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
         (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-        RESOURCE_EXHAUSTED (STORE_FULL). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+        RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
         """
 
     @_abc_1.abstractmethod
@@ -269,7 +363,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         Acknowledged at the durability the response names, never below the server's configured one. Errors:
         INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, IDEMPOTENCY_KEY_REUSED: mend the request), NOT_FOUND (SESSION_NOT_FOUND,
         SESSION_DELETED), ABORTED (REVISION_CONFLICT: read and decide anew), FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED,
-        NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
+        NOT_AN_INTEGER, INTEGER_OVERFLOW; FENCING_TOKEN_REJECTED, REQUEST_NOT_ADMITTED: stop working), RESOURCE_EXHAUSTED (STATE_LIMIT_EXCEEDED: delete state;
         STORE_FULL). An error leaves the session as it was.
         """
 
@@ -365,6 +459,89 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         delivered. Matching looks at the session a moment after the event was committed: an event just before a session began to match may be
         delivered too, and with a filter a session that was created and deleted in that moment, and the deletion of one that this watch
         never saw match, are not told. Ends and errors are those of WatchSession; CURSOR_TOO_OLD: take snapshots.
+        """
+
+    @_abc_1.abstractmethod
+    def TrackRequest(
+        self,
+        request_iterator: _MaybeAsyncIterator[_session_service_pb2.TrackRequestRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_session_service_pb2.TrackRequestResponse], _abc.AsyncIterator[_session_service_pb2.TrackRequestResponse]]:
+        """TrackRequest binds a request to a stream: the stream's life is the request's.
+
+        The caller sends `begin` first, then `heartbeat` at least every third of the lease (each renews it), `progress` when there is some, and
+        `finish` last. The server answers `queued` as the place in the queue changes, `admitted` once, `renewed` after each
+        heartbeat, `cancel_requested` when somebody asks the request to stop, and `finished` when `finish` was recorded; then the stream ends, OK.
+
+        A stream that ends without `finish` releases the request within a second (RequestLost), unless a stream with the same request id comes back
+        before: it resumes the request with the same fencing token. A caller that stops sending heartbeats loses the lease when it has
+        run out, never earlier, by the store's clock: `lease_lost`, and the stream ends with ABORTED (LEASE_LOST: stop working). When this worker shuts
+        down the stream ends, OK, after `going_away`; the lease goes on, and a `begin` with `resume` set on another worker takes the request up.
+        Every step is an event of the session.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, POOL_NOT_FOUND,
+        REQUEST_NOT_FOUND: nothing to resume), ABORTED (REVISION_CONFLICT, LEASE_LOST, REQUEST_SUPERSEDED: another stream took the request up),
+        FAILED_PRECONDITION (STATUS_CONFLICT, SESSION_ENDED, REQUEST_ENDED: cancelled or replaced while it was queued), RESOURCE_EXHAUSTED
+        (LIMIT_EXCEEDED: wait as RetryInfo says; QUEUE_TIMEOUT), UNAVAILABLE (reconnect with `resume` set).
+        """
+
+    @_abc_1.abstractmethod
+    def BeginRequest(
+        self,
+        request: _session_service_pb2.BeginRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.BeginRequestResponse, _abc.Awaitable[_session_service_pb2.BeginRequestResponse]]:
+        """BeginRequest begins a request for callers that cannot hold a stream: the lease is renewed by RenewRequest.
+
+        Returns the request admitted, or queued: then RenewRequest tells when it is admitted. The rules and errors are those of TrackRequest. Safe
+        to retry with a request_id: a live request with that id is resumed.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewRequest(
+        self,
+        request: _session_service_pb2.RenewRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RenewRequestResponse, _abc.Awaitable[_session_service_pb2.RenewRequestResponse]]:
+        """RenewRequest renews the lease of a request for its TTL, tells its progress, and returns it as it is.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND), ABORTED
+        (LEASE_LOST: stop working), FAILED_PRECONDITION (REQUEST_ENDED), RESOURCE_EXHAUSTED (QUEUE_TIMEOUT). Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishRequest(
+        self,
+        request: _session_service_pb2.FinishRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.FinishRequestResponse, _abc.Awaitable[_session_service_pb2.FinishRequestResponse]]:
+        """FinishRequest ends a request, closes the invocations it left open as INTERRUPTED, and admits the next.
+
+        Errors: those of RenewRequest. Safe to retry for 24 hours: the first outcome is returned again.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRequest(
+        self,
+        request: _session_service_pb2.CancelRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.CancelRequestResponse, _abc.Awaitable[_session_service_pb2.CancelRequestResponse]]:
+        """CancelRequest asks a request to stop: one that is queued ends at once, one that is admitted is told (`cancel_requested`) and
+        goes on until it stops by itself; with `force` its lease is taken away at once (RequestLost).
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND),
+        FAILED_PRECONDITION (REQUEST_ENDED), ABORTED (LEASE_LOST: it was gone already). Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRequests(
+        self,
+        request: _session_service_pb2.ListRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListRequestsResponse, _abc.Awaitable[_session_service_pb2.ListRequestsResponse]]:
+        """ListRequests lists the live requests of a session, or of all sessions of the tenant, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED).
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,7 +4,9 @@
     ├── InvalidFieldError          INVALID_FIELD
     ├── TooLargeError              TOO_LARGE
     ├── ConflictError              a session is not as the caller required; one reason each
-    ├── NotFoundError              SESSION_NOT_FOUND, SESSION_DELETED
+    ├── NotFoundError              SESSION_NOT_FOUND, SESSION_DELETED, REQUEST_NOT_FOUND, POOL_NOT_FOUND
+    ├── LeaseLostError             LEASE_LOST
+    ├── QueueTimeoutError          QUEUE_TIMEOUT
     ├── AlreadyExistsError         SESSION_ALREADY_EXISTS
     ├── PositionError              CURSOR_*, HISTORY_ROLLED_BACK, SESSION_REPLACED, SLOW_CONSUMER
     ├── StoreUnavailableError      STORE_UNAVAILABLE: nothing happened
@@ -87,6 +89,42 @@ class NotFoundError(SojournError):
             f"session {session_id!r} was deleted at revision {revision}",
             reason="SESSION_DELETED", session_id=session_id, revision=str(revision),
         )  # fmt: skip
+
+    @classmethod
+    def request(cls, session_id: str, request_id: str) -> NotFoundError:
+        """No live request with this id in the session."""
+        return cls(
+            f"session {session_id!r} has no live request {request_id!r}",
+            reason="REQUEST_NOT_FOUND", session_id=session_id, request_id=request_id,
+        )  # fmt: skip
+
+    @classmethod
+    def pool(cls, name: str) -> NotFoundError:
+        """No such pool in the tenant."""
+        return cls(f"there is no pool {name!r}", reason="POOL_NOT_FOUND", pool=name)
+
+
+class LeaseLostError(SojournError):
+    """The request is no longer admitted; its fencing token is refused."""
+
+    reason = "LEASE_LOST"
+
+    def __init__(self, session_id: str, request_id: str, cause: str) -> None:
+        super().__init__(
+            f"the lease of request {request_id!r} is lost: {cause}",
+            session_id=session_id, request_id=request_id, cause=cause,
+        )  # fmt: skip
+
+
+class QueueTimeoutError(SojournError):
+    """The request was not admitted within its queue timeout."""
+
+    reason = "QUEUE_TIMEOUT"
+
+    def __init__(self, session_id: str, request_id: str) -> None:
+        super().__init__(
+            f"request {request_id!r} was not admitted in time", session_id=session_id, request_id=request_id
+        )
 
 
 class AlreadyExistsError(SojournError):

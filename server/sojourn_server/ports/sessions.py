@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from .domain.changes import Change
-from .domain.cursor import SessionCursor, ShardCursor
-from .domain.errors import SojournError
-from .domain.events import Committed, Durability, StoredEvent, Write
-from .domain.session import Session, SessionKey
+from ..domain.changes import Change
+from ..domain.cursor import SessionCursor, ShardCursor
+from ..domain.errors import SojournError
+from ..domain.events import Committed, Durability, StoredEvent, Write
+from ..domain.session import Session, SessionKey
 
 
 @dataclass(frozen=True, slots=True)

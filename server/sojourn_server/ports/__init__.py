@@ -1,0 +1,31 @@
+"""What the use cases need from the outside: small Protocols whose docstrings are contracts."""
+
+from .requests import Lifecycle, Occupancy, Overdue, RequestStore, ScopeStore
+from .sessions import (
+    ActiveStore,
+    ClockPort,
+    DeletedSession,
+    EventCodec,
+    EventPage,
+    EventQuery,
+    Hub,
+    ShardTap,
+    Tap,
+)
+
+__all__ = [
+    "ActiveStore",
+    "ClockPort",
+    "DeletedSession",
+    "EventCodec",
+    "EventPage",
+    "EventQuery",
+    "Hub",
+    "Lifecycle",
+    "Occupancy",
+    "Overdue",
+    "RequestStore",
+    "ScopeStore",
+    "ShardTap",
+    "Tap",
+]

@@ -72,7 +72,7 @@ class CommitLog:
         """Gives a shard that lost its data a new incarnation, so that cursors of the lost one are told."""
         log.error("a shard of the store lost its data and begins anew", shard=shard.number)
         await self.fix_shards()
-        command = scripts.OPEN.call(shard.incarnation, shard.tag, secrets.token_hex(8))
+        command = scripts.OPEN.call(shard.incarnation, shard.run, shard.lease, shard.tag, secrets.token_hex(8), "")
         await self._calls.run(shard, command, shard.tag.encode(), write=True)
 
     async def after(self, shard: ShardKeys, position: ShardPosition, wanted: frozenset[str] | None) -> CommitPage:

@@ -201,7 +201,7 @@ class Link:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _prepare(self) -> None:
-        loads = [self.submit_now(("SCRIPT", "LOAD", script.source)) for script in scripts.ALL]
+        loads = [self.submit_now(("SCRIPT", "LOAD", script.source)) for script in scripts.BY_SHA.values()]
         for load in loads:
             await load
         await self._on_connected(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from ..domain.errors import SojournError
+from ..domain.requests import Quotas
 from . import scripts
 from .active import RedisActiveStore
 from .calls import Calls
@@ -19,8 +21,12 @@ from .durability import DurabilityPolicy
 from .faults import REDIRECTS
 from .hub import RedisHub
 from .keys import Keyspace
+from .lifecycle import RedisLifecycle
 from .link import Link
 from .nodes import ClusterNodes, Nodes, SingleNode
+from .occupancy import RedisOccupancy
+from .requests import RedisRequests
+from .scopes import RedisScopes
 from .taps import TapLimits
 from .wire import EngineReplyError
 from .writing import WriteSettings
@@ -40,6 +46,7 @@ class StoreSettings:
     shards: int = 256
     policy: DurabilityPolicy = field(default_factory=DurabilityPolicy)
     write: WriteSettings = field(default_factory=WriteSettings)
+    quotas: Quotas = field(default_factory=Quotas)
     taps: TapLimits = field(default_factory=TapLimits)
     max_watches: int = 10_000
     call_timeout: float = 5.0
@@ -54,6 +61,10 @@ class Store:
     hub: RedisHub
     nodes: Nodes
     commits: CommitLog
+    requests: RedisRequests
+    lifecycle: RedisLifecycle
+    scopes: RedisScopes
+    occupancy: RedisOccupancy
 
     async def answers(self) -> bool:
         """Whether the store answers at the moment."""
@@ -87,7 +98,11 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     stack.push_async_callback(hub.close)
     hub.start()
     log.info("store open", engine=connector.name, shards=settings.shards, durability=settings.policy.level.name)
-    return Store(active, hub, nodes, commits)
+    requests = RedisRequests(calls, keyspace, settings.write, settings.quotas)
+    lifecycle = RedisLifecycle(calls, keyspace, settings.write, settings.quotas)
+    scopes = RedisScopes(calls, keyspace)
+    occupancy = RedisOccupancy(calls, keyspace)
+    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy)
 
 
 async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:
@@ -111,10 +126,13 @@ class _Opener:
 
     async def on_connected(self, link: Link) -> None:
         await self._policy.establish(link)
+        run_id = await _run_id(link)
         begun = [
             (
                 shard,
-                link.submit_now(scripts.OPEN.call(shard.incarnation, shard.tag, _new_incarnation())),
+                link.submit_now(
+                    scripts.OPEN.call(shard.incarnation, shard.run, shard.lease, shard.tag, _new_incarnation(), run_id)
+                ),
             )
             for shard in self._keyspace.shards
         ]
@@ -128,6 +146,13 @@ class _Opener:
             if self._known.setdefault(shard.number, incarnation) != incarnation:
                 log.error("a shard of the store lost its data and begins anew", shard=shard.number)
                 self._known[shard.number] = incarnation
+
+
+async def _run_id(link: Link) -> str:
+    """What tells one process of an engine from the next."""
+    info: bytes = await link.submit_now(("INFO", "server"))
+    found = re.search(rb"^run_id:(\w+)", info, re.MULTILINE)
+    return found[1].decode() if found else ""
 
 
 def _new_incarnation() -> str:

@@ -13,6 +13,9 @@ from importlib.resources import files
 
 Command = tuple[bytes | str | int, ...]
 
+BY_SHA: dict[bytes | str | int, Script] = {}
+"""Every script, by what a call names it with."""
+
 
 class Script:
     """One operation. `call()` gives the EVALSHA command, `source_call()` the same with the source for an engine
@@ -24,6 +27,7 @@ class Script:
         self.writes = "no-writes" not in self.source.splitlines()[0]
         self._sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         self._head: Command = (b"EVALSHA", self._sha.encode(), str(len(keys)).encode())
+        BY_SHA[self._head[1]] = self
 
     def call(self, *keys_and_args: bytes | str | int) -> Command:
         """The command that runs the script; keys first, then arguments, both in the order of the header."""
@@ -44,11 +48,15 @@ def _load(name: str, keys: Sequence[str], args: Sequence[str]) -> str:
     names = [f"local {key} = KEYS[{i}]" for i, key in enumerate(keys, 1)]
     names += [f"local {arg} = ARGV[{i}]" for i, arg in enumerate(args, 1)]
     names.append(f"local NARGS = {len(args)}")
-    return "\n".join([shebang, *names, re.sub(r"^ *--@include (\w+)$", _include, body, flags=re.MULTILINE)])
+    return "\n".join([shebang, *names, _included(body)])
+
+
+def _included(text: str) -> str:
+    return re.sub(r"^ *--@include (\w+)$", _include, text, flags=re.MULTILINE)
 
 
 def _include(match: re.Match[str]) -> str:
-    return (files(__package__) / "lua" / "includes" / f"{match[1]}.lua").read_text()
+    return _included((files(__package__) / "lua" / "includes" / f"{match[1]}.lua").read_text())
 
 
 def _check_header(name: str, body: str, part: str, names: Sequence[str]) -> None:
@@ -79,12 +87,14 @@ CREATE = Script(
     ),
 )  # fmt: skip
 MINT = Script("mint", keys=("minted",), args=("name", "proposed", "retention"))
-READ = Script("read", keys=("head", "tombstone"), args=("member", "full"))
+READ = Script("read", keys=("head", "tombstone", "connections", "workers"), args=("member", "full"))
 DELETE = Script(
     "delete",
-    keys=("head", "events", "requests", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT),
+    keys=(
+        "head", "events", "requests", "queue", "lease", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT,
+    ),
     args=("member", "session_id", "expected_revision", "fingerprint", "retention", "channel", "log_length"),
-)
+)  # fmt: skip
 EVENTS = Script(
     "events",
     keys=("head", "events", "tombstone"),
@@ -95,10 +105,7 @@ EVENTS = Script(
 )  # fmt: skip
 TRIM = Script("trim", keys=("head", "events"), args=("member", "before"))
 NEWEST = Script("newest", keys=("index",), args=("name", "highest", "count"))
-OPEN = Script("open", keys=("shard_incarnation",), args=("name", "proposed"))
+OPEN = Script("open", keys=("shard_incarnation", "run", "lease"), args=("name", "proposed", "run_id"))
 POSITION = Script("position", keys=("shard_incarnation", "log"), args=("name",))
 COMMITS = Script("commits", keys=("log", "shard_incarnation"), args=("name", "after", "after_digest", "count"))
 META = Script("meta", keys=("meta",), args=("name", "shards", "format"))
-
-ALL = (WRITE, CREATE, MINT, READ, DELETE, EVENTS, TRIM, NEWEST, OPEN, POSITION, COMMITS, META)
-BY_SHA = {script.call()[1]: script for script in ALL}

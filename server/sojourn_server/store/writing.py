@@ -54,7 +54,7 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
         status = "" if pre.required_status is None else int(pre.required_status)
         fence = "" if pre.fencing_token is None else pre.fencing_token
     if write.idempotency_key:
-        fingerprint = _fingerprint(b"w", write.body, f"{expected}|{status}|{fence}".encode())
+        fingerprint = fingerprint_of(b"w", write.body, f"{expected}|{status}|{fence}".encode())
     return scripts.WRITE.call(
         keys.head, keys.events, keys.requests, keys.tombstone, keys.idempotency_prefix + write.idempotency_key,
         shard.due, shard.dirty, shard.log,
@@ -72,7 +72,7 @@ def create_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> 
     flat: list[str | bytes] = []
     for pair in sets.items():
         flat += pair
-    fingerprint = _fingerprint(b"c", _without_uid(write.body, sets["uid"])) if write.idempotency_key else ""
+    fingerprint = fingerprint_of(b"c", _without_uid(write.body, sets["uid"])) if write.idempotency_key else ""
     return scripts.CREATE.call(
         keys.head, keys.events, keys.tombstone, keys.idempotency_prefix + write.idempotency_key, keys.by_creation,
         shard.due, shard.dirty, shard.log, shard.incarnation,
@@ -89,10 +89,10 @@ def delete_command(
     shard = keys.shard
     expected = "" if expected_revision is None else expected_revision
     return scripts.DELETE.call(
-        keys.head, keys.events, keys.requests, keys.tombstone, keys.idempotency_prefix + idempotency_key,
-        keys.by_creation, shard.due, shard.dirty, shard.log,
+        keys.head, keys.events, keys.requests, keys.queue, shard.lease, keys.tombstone,
+        keys.idempotency_prefix + idempotency_key, keys.by_creation, shard.due, shard.dirty, shard.log,
         keys.member, key.session_id, expected,
-        _fingerprint(b"d", str(expected).encode()) if idempotency_key else "",
+        fingerprint_of(b"d", str(expected).encode()) if idempotency_key else "",
         settings.idempotency_seconds, shard.channel, settings.shard_log_entries,
     )  # fmt: skip
 
@@ -139,6 +139,10 @@ def _conflict(tag: str, sid: str, revision: str, reply: Reply, write: Write | No
             facts["fencing_token"] = str(pre.fencing_token)
             reason = "FENCING_TOKEN_REJECTED"
             text = f"no request with fencing token {pre.fencing_token} is admitted in session {sid!r}"
+        case "not_admitted":
+            facts["request_id"] = reply[3].decode()
+            reason = "REQUEST_NOT_ADMITTED"
+            text = f"request {facts['request_id']!r} is not admitted in session {sid!r}"
         case "bytes":
             facts |= {"actual": reply[3].decode(), "limit": reply[4].decode(), "unit": "bytes"}
             reason = "STATE_LIMIT_EXCEEDED"
@@ -161,7 +165,7 @@ def _conflict(tag: str, sid: str, revision: str, reply: Reply, write: Write | No
     return error
 
 
-def _fingerprint(*parts: bytes) -> str:
+def fingerprint_of(*parts: bytes) -> str:
     return blake2b(b"\0".join(parts), digest_size=9).hexdigest()
 
 

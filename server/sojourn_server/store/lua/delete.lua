@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Removes a session and its log for ever, leaves a tombstone, tells watchers. Allowed when memory is full: it frees some.
 --
--- KEYS   head events requests tombstone idempotency by_creation due dirty log
+-- KEYS   head events requests queue lease tombstone idempotency by_creation due dirty log
 -- ARGV   member, session_id, expected_revision|'', fingerprint|'', retention s, channel, log_length
 -- RESULT {member, 'ok', revision} {member, 'missing'} {member, 'deleted', revision} {member, 'revision', revision}
 --        {member, 'reused', revision}
@@ -23,7 +23,16 @@ end
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
 
 --@include now
-redis.call('UNLINK', head, events, requests)
+if redis.call('EXISTS', requests) == 1 then
+  --@include records
+  for _, name in ipairs(redis.call('HKEYS', requests)) do
+    if string.sub(name, 1, 2) == 'q:' then
+      local rec = read_record(string.sub(name, 3))
+      redis.call('ZREM', lease, rec.lease, '0|t|' .. member .. '/' .. rec.id)
+    end
+  end
+end
+redis.call('UNLINK', head, events, requests, queue)
 redis.call('ZREM', by_creation, session_id)
 redis.call('ZREM', due, member)
 redis.call('ZADD', dirty, 'NX', seconds, member)

@@ -9,6 +9,7 @@
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
 --        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
 --        {member, 'revision', revision} {member, 'status', revision, status} {member, 'fence', revision}
+--        {member, 'not_admitted', revision, request id}
 --        {member, 'bytes', revision, actual, limit} {member, 'not_integer', revision, field}
 --        {member, 'overflow', revision, field} {member, 'reused', revision}
 -- EVENTS one, revision + 1, with `body`
@@ -42,6 +43,19 @@ if required_status ~= '' and required_status ~= status then return {member, 'sta
 if status ~= '1' and on_ended ~= '1' then return {member, 'ended', revision, status} end
 if fencing_token ~= '' and redis.call('HEXISTS', requests, 'f:' .. fencing_token) == 0 then
   return {member, 'fence', revision}
+end
+
+if bit.band(mask, 32) ~= 0 then
+  -- An invocation under a request that has left would never be closed.
+  for i = sets_from, sets_to, 2 do
+    if string.sub(ARGV[i], 1, 2) == 'o:' then
+      local id = string.match(ARGV[i + 1], '^(.-)/')
+      local record = id ~= '' and redis.call('HGET', requests, 'q:' .. id)
+      if id ~= '' and (not record or string.sub(record, 1, 2) ~= '3\n') then
+        return {member, 'not_admitted', revision, id}
+      end
+    end
+  end
 end
 
 local grown, before = 0, nil

@@ -22,7 +22,7 @@ caller_changes = st.one_of(
     st.builds(ch.StateDeleted, st.lists(names, min_size=1, max_size=3).map(tuple)),
     st.builds(ch.StateIncremented, names, deltas),
     st.builds(ch.MessageAppended, st.sampled_from(ch.MessageRole), usage=usages),
-    st.builds(ch.InvocationStarted, names, names, names | st.just("")),
+    st.builds(ch.InvocationStarted, names, names),
     st.builds(ch.InvocationFinished, names, st.sampled_from(ch.InvocationStatus), usages),
     st.builds(
         ch.StepFinished, names, st.integers(1, 9), st.sampled_from(StepStatus), st.none() | st.integers(0, 10**12)

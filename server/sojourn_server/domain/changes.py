@@ -182,6 +182,42 @@ class StatusChanged:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestQueued:
+    kind: ClassVar = ChangeKind.REQUEST_QUEUED
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAdmitted:
+    kind: ClassVar = ChangeKind.REQUEST_ADMITTED
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProgressed:
+    kind: ClassVar = ChangeKind.REQUEST_PROGRESSED
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancelRequested:
+    kind: ClassVar = ChangeKind.REQUEST_CANCEL_REQUESTED
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    kind: ClassVar = ChangeKind.REQUEST_FINISHED
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLost:
+    kind: ClassVar = ChangeKind.REQUEST_LOST
+    request_id: str
+
+
 CallerChange = (
     StateSet
     | StateDeleted
@@ -196,7 +232,11 @@ CallerChange = (
     | InfoUpdated
     | Custom
 )
-Change = CallerChange | SessionCreated | StatusChanged
+RequestChange = (
+    RequestQueued | RequestAdmitted | RequestProgressed | RequestCancelRequested | RequestFinished | RequestLost
+)
+"""What the scripts of requests write."""
+Change = CallerChange | SessionCreated | StatusChanged | RequestChange
 
 
 def kind_mask(kinds: Iterable[ChangeKind]) -> int:

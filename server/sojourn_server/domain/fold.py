@@ -13,7 +13,13 @@ from . import changes as ch
 from .session import Session, SessionStatus, StepSummary
 
 
-def fold(session: Session, changes: Iterable[ch.Change], commit_us: int, open_invocations: set[str]) -> None:
+def fold(
+    session: Session,
+    changes: Iterable[ch.Change],
+    commit_us: int,
+    open_invocations: set[str],
+    requests: dict[str, bool] | None = None,
+) -> None:
     """Applies one event's changes to `session` in place and moves it to the next revision.
 
     Args:
@@ -21,8 +27,12 @@ def fold(session: Session, changes: Iterable[ch.Change], commit_us: int, open_in
         changes: the event's changes, in order.
         commit_us: the event's commit time.
         open_invocations: ids started and not finished, kept by the caller from event to event.
+        requests: ids of live requests and whether they are admitted, kept by the caller too; not needed for sessions
+            that never had one.
     """
     for change in changes:
+        if requests is not None:
+            _fold_request(session, change, requests)
         _fold_one(session, change, commit_us, open_invocations)
     if open_invocations or "open_invocations" in session.counters:
         session.counters["open_invocations"] = len(open_invocations)
@@ -65,13 +75,27 @@ def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocati
             _count(session.counters, "logs")
         case ch.InfoUpdated():
             _info_updated(session, change)
-        case ch.Custom():
-            pass
         case ch.SessionCreated():
             _session_created(session, change, commit_us)
         case ch.StatusChanged():
             session.status, session.error = change.status, change.error
             session.ended_us = None if change.status is SessionStatus.ACTIVE else commit_us
+        case _:
+            pass  # in the log alone
+
+
+def _fold_request(session: Session, change: ch.Change, requests: dict[str, bool]) -> None:
+    match change:
+        case ch.RequestQueued():
+            requests[change.request_id] = False
+        case ch.RequestAdmitted():
+            requests[change.request_id] = True
+        case ch.RequestFinished() | ch.RequestLost():
+            requests.pop(change.request_id, None)
+        case _:
+            return
+    session.admitted_requests = sum(requests.values())
+    session.queued_requests = len(requests) - session.admitted_requests
 
 
 def _info_updated(session: Session, change: ch.InfoUpdated) -> None:

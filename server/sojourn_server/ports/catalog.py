@@ -1,0 +1,137 @@
+"""The port of the catalog: every session that ever was, searchable.
+
+Every method may raise CatalogUnavailableError: nothing happened, or, for those that store, it may be repeated.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from ..domain.changes import InvocationStatus
+from ..domain.details import Detail
+from ..domain.events import StoredEvent
+from ..domain.filters import SessionFilter
+from ..domain.session import Session, SessionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the catalog is to learn of a session: its head, and the events up to the head's revision it lacks."""
+
+    tenant: str
+    session: Session
+    """State and results are not needed."""
+    events: Sequence[StoredEvent]
+    details: Sequence[Sequence[Detail]]
+    """Of each event, in the same order."""
+
+
+class TextSource(IntEnum):
+    """What a text that was found is. The numbers are the catalog's."""
+
+    PURPOSE = 1
+    MESSAGE = 2
+    ARGUMENTS = 3
+    RESULT = 4
+    LOG = 5
+
+
+class Fragment(NamedTuple):
+    """A piece of a text that matched a search."""
+
+    source: TextSource
+    revision: int
+    """The event the text is of."""
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    """Where it matched: (begin, end) in characters of `text`."""
+
+
+class Invocation(NamedTuple):
+    """A tool invocation, whichever session it is of. `status` is None while it runs."""
+
+    session: SessionKey
+    invocation_id: str
+    tool: str
+    status: InvocationStatus | None
+    request_id: str
+    started_us: int
+    finished_us: int | None
+    duration_us: int | None
+    cost_micros: int
+    arguments: bytes | None
+    result: bytes | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationFilter:
+    """Conditions combined with AND; an empty condition selects everything. Times in microseconds."""
+
+    session_id: str = ""
+    user_id: str = ""
+    project: str = ""
+    tool: str = ""
+    statuses: frozenset[InvocationStatus] = frozenset()
+    running: bool = False
+    """Those that have not finished, too (only those, without `statuses`)."""
+    started_from_us: int = 0
+    started_before_us: int = 0
+    min_duration_us: int = 0
+    max_duration_us: int = 0
+
+
+class Catalog(Protocol):
+    """Rows of all sessions, their events, and what people look for in them."""
+
+    async def revisions(self, uids: Sequence[str]) -> dict[str, int]:
+        """The revision the catalog has of each of these sessions; those it does not know are left out."""
+        ...
+
+    async def project(self, projections: Sequence[Projection]) -> None:
+        """Stores all of it in one transaction. Idempotent by (session uid, revision): what it has already stays."""
+        ...
+
+    async def forget(self, tenant: str, uids: Sequence[str]) -> None:
+        """Removes deleted sessions with everything of theirs. Idempotent."""
+        ...
+
+    async def get(self, key: SessionKey) -> Session | None:
+        """The session's row, without state and results."""
+        ...
+
+    async def events(
+        self, uid: str, *, after: int, before: int | None, mask: int, count: int, reverse: bool
+    ) -> builtins.list[StoredEvent]:
+        """Events of a session between two revisions (exclusive), in order or newest first."""
+        ...
+
+    async def list(
+        self, tenant: str, wanted: SessionFilter, *, after: tuple[int, str] | None, count: int
+    ) -> builtins.list[Session]:
+        """Sessions that match, newest creation first, strictly after a place in that order."""
+        ...
+
+    async def search(
+        self, tenant: str, query: str, wanted: SessionFilter, *, sources: frozenset[TextSource], offset: int, count: int
+    ) -> builtins.list[tuple[Session, builtins.list[Fragment]]]:
+        """Sessions with texts that match, best first, with their best fragments.
+
+        Raises:
+            InvalidFieldError: the query holds no word.
+        """
+        ...
+
+    async def invocations(
+        self, tenant: str, wanted: InvocationFilter, *, after: tuple[int, str, str] | None, count: int
+    ) -> builtins.list[Invocation]:
+        """Invocations that match, newest start first, strictly after a place (start, session id, invocation id)."""
+        ...
+
+    async def count(self, tenant: str, wanted: SessionFilter) -> int:
+        """How many sessions match."""
+        ...

@@ -44,11 +44,13 @@ class SqlCatalog:
             async with self._engine.begin() as connection:
                 await projecting.store(connection, projections)
 
-    async def forget(self, tenant: str, uids: Sequence[str]) -> None:
+    async def forget(self, keys: Sequence[SessionKey]) -> None:
+        c = t.sessions.c
         async with self._engine.begin() as connection:
-            await connection.execute(
-                delete(t.sessions).where(t.sessions.c.tenant == tenant, t.sessions.c.uid.in_(uids))
-            )
+            for key in keys:
+                await connection.execute(
+                    delete(t.sessions).where(c.tenant == key.tenant, c.session_id == key.session_id)
+                )
 
     async def get(self, key: SessionKey) -> Session | None:
         async with self._engine.connect() as connection:

@@ -161,6 +161,32 @@ class OutcomeUnknownError(SojournError):
     reason = "OUTCOME_UNKNOWN"
 
 
+class CatalogUnavailableError(SojournError):
+    """The catalog cannot be reached; live work goes on without it."""
+
+    reason = "CATALOG_UNAVAILABLE"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the catalog does not answer: {message}", retry_after=1.0)
+
+
+class BlobsUnavailableError(SojournError):
+    """The blob store cannot be reached; live work goes on without it."""
+
+    reason = "BLOBS_UNAVAILABLE"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the blob store does not answer: {message}", retry_after=1.0)
+
+
+class BlobMissingError(SojournError):
+    """An object that should be in the blob store is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the blob store has no {path}")
+        self.path = path
+
+
 class DrainingError(SojournError):
     """This process is shutting down; nothing happened."""
 

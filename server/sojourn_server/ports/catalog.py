@@ -96,7 +96,7 @@ class Catalog(Protocol):
         """Stores all of it in one transaction. Idempotent by (session uid, revision): what it has already stays."""
         ...
 
-    async def forget(self, tenant: str, uids: Sequence[str]) -> None:
+    async def forget(self, keys: Sequence[SessionKey]) -> None:
         """Removes deleted sessions with everything of theirs. Idempotent."""
         ...
 

@@ -234,7 +234,14 @@ class Session(_message.Message):
     def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., purpose: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, Value]] = ..., status: _Optional[_Union[SessionStatus, str]] = ..., error: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Mapping[str, Value]] = ..., results: _Optional[_Mapping[str, Value]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., tools: _Optional[_Mapping[str, int]] = ..., steps: _Optional[_Mapping[str, StepSummary]] = ..., parent: _Optional[str] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., storage: _Optional[_Union[Storage, _Mapping]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., admitted_requests: _Optional[int] = ..., queued_requests: _Optional[int] = ..., connection_count: _Optional[int] = ...) -> None: ...
 
 class SessionFilter(_message.Message):
-    __slots__ = ("user_id", "project", "statuses", "all_tags", "any_tags", "kind", "parent", "created_from", "created_before")
+    __slots__ = ("user_id", "project", "statuses", "all_tags", "any_tags", "kind", "parent", "created_from", "created_before", "updated_from", "updated_before", "ended_from", "ended_before", "metadata", "tiers", "text")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Value, _Mapping]] = ...) -> None: ...
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     STATUSES_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +251,13 @@ class SessionFilter(_message.Message):
     PARENT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FROM_FIELD_NUMBER: _ClassVar[int]
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FROM_FIELD_NUMBER: _ClassVar[int]
+    ENDED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     project: str
     statuses: _containers.RepeatedScalarFieldContainer[SessionStatus]
@@ -253,4 +267,11 @@ class SessionFilter(_message.Message):
     parent: str
     created_from: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
-    def __init__(self, user_id: _Optional[str] = ..., project: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[SessionStatus, str]]] = ..., all_tags: _Optional[_Iterable[str]] = ..., any_tags: _Optional[_Iterable[str]] = ..., kind: _Optional[str] = ..., parent: _Optional[str] = ..., created_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    updated_from: _timestamp_pb2.Timestamp
+    updated_before: _timestamp_pb2.Timestamp
+    ended_from: _timestamp_pb2.Timestamp
+    ended_before: _timestamp_pb2.Timestamp
+    metadata: _containers.MessageMap[str, Value]
+    tiers: _containers.RepeatedScalarFieldContainer[Tier]
+    text: str
+    def __init__(self, user_id: _Optional[str] = ..., project: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[SessionStatus, str]]] = ..., all_tags: _Optional[_Iterable[str]] = ..., any_tags: _Optional[_Iterable[str]] = ..., kind: _Optional[str] = ..., parent: _Optional[str] = ..., created_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metadata: _Optional[_Mapping[str, Value]] = ..., tiers: _Optional[_Iterable[_Union[Tier, str]]] = ..., text: _Optional[str] = ...) -> None: ...

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from sojourn.v1 import search_pb2 as sojourn_dot_v1_dot_search__pb2
 from sojourn.v1 import session_service_pb2 as sojourn_dot_v1_dot_session__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -80,6 +81,26 @@ class SessionServiceStub:
                 '/sojourn.v1.SessionService/ListSessions',
                 request_serializer=sojourn_dot_v1_dot_session__service__pb2.ListSessionsRequest.SerializeToString,
                 response_deserializer=sojourn_dot_v1_dot_session__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.SearchSessions = channel.unary_unary(
+                '/sojourn.v1.SessionService/SearchSessions',
+                request_serializer=sojourn_dot_v1_dot_search__pb2.SearchSessionsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_search__pb2.SearchSessionsResponse.FromString,
+                _registered_method=True)
+        self.CountSessions = channel.unary_unary(
+                '/sojourn.v1.SessionService/CountSessions',
+                request_serializer=sojourn_dot_v1_dot_search__pb2.CountSessionsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_search__pb2.CountSessionsResponse.FromString,
+                _registered_method=True)
+        self.ListInvocations = channel.unary_unary(
+                '/sojourn.v1.SessionService/ListInvocations',
+                request_serializer=sojourn_dot_v1_dot_search__pb2.ListInvocationsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_search__pb2.ListInvocationsResponse.FromString,
+                _registered_method=True)
+        self.GetInvocation = channel.unary_unary(
+                '/sojourn.v1.SessionService/GetInvocation',
+                request_serializer=sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.FromString,
                 _registered_method=True)
         self.ListEvents = channel.unary_unary(
                 '/sojourn.v1.SessionService/ListEvents',
@@ -213,10 +234,48 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """ListSessions lists sessions, newest creation first, without loading state.
+        """ListSessions lists sessions of every tier, newest creation first, without loading state.
 
         Sessions created or deleted while a caller pages may be missed or listed; others are listed exactly once. Errors:
-        INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page).
+        INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchSessions(self, request, context):
+        """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
+        highlighted fragments.
+
+        Ranked among the 2,000 newest texts that match. Errors: those of ListSessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSessions(self, request, context):
+        """CountSessions counts sessions of every tier.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvocations(self, request, context):
+        """ListInvocations lists tool invocations across sessions, newest begin first.
+
+        Errors: those of ListSessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInvocation(self, request, context):
+        """GetInvocation reads one invocation and its session; everything acknowledged before the call is seen.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
+        (CATALOG_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -374,6 +433,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessions,
                     request_deserializer=sojourn_dot_v1_dot_session__service__pb2.ListSessionsRequest.FromString,
                     response_serializer=sojourn_dot_v1_dot_session__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'SearchSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchSessions,
+                    request_deserializer=sojourn_dot_v1_dot_search__pb2.SearchSessionsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_search__pb2.SearchSessionsResponse.SerializeToString,
+            ),
+            'CountSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSessions,
+                    request_deserializer=sojourn_dot_v1_dot_search__pb2.CountSessionsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_search__pb2.CountSessionsResponse.SerializeToString,
+            ),
+            'ListInvocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvocations,
+                    request_deserializer=sojourn_dot_v1_dot_search__pb2.ListInvocationsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_search__pb2.ListInvocationsResponse.SerializeToString,
+            ),
+            'GetInvocation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInvocation,
+                    request_deserializer=sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
@@ -644,6 +723,114 @@ class SessionService:
             '/sojourn.v1.SessionService/ListSessions',
             sojourn_dot_v1_dot_session__service__pb2.ListSessionsRequest.SerializeToString,
             sojourn_dot_v1_dot_session__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/SearchSessions',
+            sojourn_dot_v1_dot_search__pb2.SearchSessionsRequest.SerializeToString,
+            sojourn_dot_v1_dot_search__pb2.SearchSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/CountSessions',
+            sojourn_dot_v1_dot_search__pb2.CountSessionsRequest.SerializeToString,
+            sojourn_dot_v1_dot_search__pb2.CountSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ListInvocations',
+            sojourn_dot_v1_dot_search__pb2.ListInvocationsRequest.SerializeToString,
+            sojourn_dot_v1_dot_search__pb2.ListInvocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInvocation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/GetInvocation',
+            sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.SerializeToString,
+            sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The service that creates, reads, writes, lists and watches sessions."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from sojourn.v1 import search_pb2 as _search_pb2
 from sojourn.v1 import session_service_pb2 as _session_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -87,10 +88,32 @@ class SessionServiceStub:
     (SESSION_NOT_FOUND, SESSION_DELETED), ABORTED (REVISION_CONFLICT). Safe to retry with an idempotency key.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
-    """ListSessions lists sessions, newest creation first, without loading state.
+    """ListSessions lists sessions of every tier, newest creation first, without loading state.
 
     Sessions created or deleted while a caller pages may be missed or listed; others are listed exactly once. Errors:
-    INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page).
+    INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    SearchSessions: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchSessionsRequest, _search_pb2.SearchSessionsResponse]
+    """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
+    highlighted fragments.
+
+    Ranked among the 2,000 newest texts that match. Errors: those of ListSessions.
+    """
+    CountSessions: _grpc.UnaryUnaryMultiCallable[_search_pb2.CountSessionsRequest, _search_pb2.CountSessionsResponse]
+    """CountSessions counts sessions of every tier.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    ListInvocations: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListInvocationsRequest, _search_pb2.ListInvocationsResponse]
+    """ListInvocations lists tool invocations across sessions, newest begin first.
+
+    Errors: those of ListSessions.
+    """
+    GetInvocation: _grpc.UnaryUnaryMultiCallable[_search_pb2.GetInvocationRequest, _search_pb2.GetInvocationResponse]
+    """GetInvocation reads one invocation and its session; everything acknowledged before the call is seen.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
+    (CATALOG_UNAVAILABLE).
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListEventsRequest, _session_service_pb2.ListEventsResponse]
     """ListEvents reads a session's event log in revision order, or newest first.
@@ -226,10 +249,32 @@ class SessionServiceAsyncStub(SessionServiceStub):
     (SESSION_NOT_FOUND, SESSION_DELETED), ABORTED (REVISION_CONFLICT). Safe to retry with an idempotency key.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """ListSessions lists sessions, newest creation first, without loading state.
+    """ListSessions lists sessions of every tier, newest creation first, without loading state.
 
     Sessions created or deleted while a caller pages may be missed or listed; others are listed exactly once. Errors:
-    INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page).
+    INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    SearchSessions: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchSessionsRequest, _search_pb2.SearchSessionsResponse]  # type: ignore[assignment]
+    """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
+    highlighted fragments.
+
+    Ranked among the 2,000 newest texts that match. Errors: those of ListSessions.
+    """
+    CountSessions: _aio.UnaryUnaryMultiCallable[_search_pb2.CountSessionsRequest, _search_pb2.CountSessionsResponse]  # type: ignore[assignment]
+    """CountSessions counts sessions of every tier.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    ListInvocations: _aio.UnaryUnaryMultiCallable[_search_pb2.ListInvocationsRequest, _search_pb2.ListInvocationsResponse]  # type: ignore[assignment]
+    """ListInvocations lists tool invocations across sessions, newest begin first.
+
+    Errors: those of ListSessions.
+    """
+    GetInvocation: _aio.UnaryUnaryMultiCallable[_search_pb2.GetInvocationRequest, _search_pb2.GetInvocationResponse]  # type: ignore[assignment]
+    """GetInvocation reads one invocation and its session; everything acknowledged before the call is seen.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
+    (CATALOG_UNAVAILABLE).
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListEventsRequest, _session_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """ListEvents reads a session's event log in revision order, or newest first.
@@ -410,10 +455,56 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ListSessionsResponse, _abc.Awaitable[_session_service_pb2.ListSessionsResponse]]:
-        """ListSessions lists sessions, newest creation first, without loading state.
+        """ListSessions lists sessions of every tier, newest creation first, without loading state.
 
         Sessions created or deleted while a caller pages may be missed or listed; others are listed exactly once. Errors:
-        INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page).
+        INVALID_ARGUMENT (INVALID_FIELD; PAGE_TOKEN_INVALID: start at the first page), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def SearchSessions(
+        self,
+        request: _search_pb2.SearchSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.SearchSessionsResponse, _abc.Awaitable[_search_pb2.SearchSessionsResponse]]:
+        """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
+        highlighted fragments.
+
+        Ranked among the 2,000 newest texts that match. Errors: those of ListSessions.
+        """
+
+    @_abc_1.abstractmethod
+    def CountSessions(
+        self,
+        request: _search_pb2.CountSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.CountSessionsResponse, _abc.Awaitable[_search_pb2.CountSessionsResponse]]:
+        """CountSessions counts sessions of every tier.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListInvocations(
+        self,
+        request: _search_pb2.ListInvocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.ListInvocationsResponse, _abc.Awaitable[_search_pb2.ListInvocationsResponse]]:
+        """ListInvocations lists tool invocations across sessions, newest begin first.
+
+        Errors: those of ListSessions.
+        """
+
+    @_abc_1.abstractmethod
+    def GetInvocation(
+        self,
+        request: _search_pb2.GetInvocationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.GetInvocationResponse, _abc.Awaitable[_search_pb2.GetInvocationResponse]]:
+        """GetInvocation reads one invocation and its session; everything acknowledged before the call is seen.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
+        (CATALOG_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, exists, select
 from ..domain.filters import SessionFilter
 from ..ports.catalog import InvocationFilter
 from . import tables as t
+from .rows import value_digest
 
 
 def conditions(tenant: str, wanted: SessionFilter) -> list[ColumnElement[bool]]:
@@ -23,10 +24,18 @@ def conditions(tenant: str, wanted: SessionFilter) -> list[ColumnElement[bool]]:
         found.append(c.parent == wanted.parent)
     if wanted.statuses:
         found.append(c.status.in_([int(status) for status in wanted.statuses]))
-    if wanted.created_from_us:
-        found.append(c.created_us >= wanted.created_from_us)
-    if wanted.created_before_us:
-        found.append(c.created_us < wanted.created_before_us)
+    if wanted.tiers:
+        found.append(c.tier.in_([int(tier) for tier in wanted.tiers]))
+    for column, first, before in (
+        (c.created_us, wanted.created_from_us, wanted.created_before_us),
+        (c.updated_us, wanted.updated_from_us, wanted.updated_before_us),
+        (c.ended_us, wanted.ended_from_us, wanted.ended_before_us),
+    ):
+        if first:
+            found.append(column >= first)
+        if before:
+            found.append(column < before)
+    found += [_labelled(key, raw) for key, raw in sorted(wanted.metadata.items())]
     found += [_tagged([tag]) for tag in sorted(wanted.all_tags)]
     if wanted.any_tags:
         found.append(_tagged(sorted(wanted.any_tags)))
@@ -35,6 +44,11 @@ def conditions(tenant: str, wanted: SessionFilter) -> list[ColumnElement[bool]]:
 
 def _tagged(names: list[str]) -> ColumnElement[bool]:
     return exists(select(1).where(t.tags.c.uid == t.sessions.c.uid, t.tags.c.tag.in_(names)))
+
+
+def _labelled(key: str, raw: bytes) -> ColumnElement[bool]:
+    c = t.labels.c
+    return exists(select(1).where(c.uid == t.sessions.c.uid, c.key == key, c.value_digest == value_digest(raw)))
 
 
 def invocation_conditions(tenant: str, wanted: InvocationFilter) -> list[ColumnElement[bool]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
-from .session import Session, SessionStatus
+from .session import Session, SessionStatus, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,15 @@ class SessionFilter:
     parent: str = ""
     created_from_us: int = 0
     created_before_us: int = 0
+    updated_from_us: int = 0
+    updated_before_us: int = 0
+    ended_from_us: int = 0
+    ended_before_us: int = 0
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    """Keys and the JSON values they must equal."""
+    tiers: frozenset[Tier] = frozenset()
+    text: str = ""
+    """Words that one text of the session must hold; only the catalog knows texts."""
 
     def matches(self, session: Session) -> bool:
         """Whether the session fulfils every condition as it is now."""
@@ -33,10 +43,25 @@ class SessionFilter:
             return False
         if self.statuses and session.status not in self.statuses:
             return False
-        if session.created_us < self.created_from_us:
+        if not self._in_time(session):
             return False
-        if self.created_before_us and session.created_us >= self.created_before_us:
-            return False
+        for key, wanted in self.metadata.items():
+            found = session.metadata.get(key)
+            if found is None or json.loads(found) != json.loads(wanted):
+                return False
         return self.all_tags.issubset(session.tags) and (
             not self.any_tags or not self.any_tags.isdisjoint(session.tags)
         )
+
+    def _in_time(self, session: Session) -> bool:
+        return (
+            _between(session.created_us, self.created_from_us, self.created_before_us)
+            and _between(session.updated_us, self.updated_from_us, self.updated_before_us)
+            and _between(session.ended_us, self.ended_from_us, self.ended_before_us)
+        )
+
+
+def _between(us: int | None, first: int, before: int) -> bool:
+    if not (first or before):
+        return True
+    return us is not None and us >= first and (not before or us < before)

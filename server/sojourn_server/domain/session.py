@@ -18,6 +18,14 @@ class SessionStatus(IntEnum):
     EXPIRED = 6
 
 
+class Tier(IntEnum):
+    """Where a session's data lives. The numbers are those of the protos and of the catalog."""
+
+    HOT = 1
+    RECENT = 2
+    ARCHIVE = 3
+
+
 class StepStatus(IntEnum):
     """Outcome of a step."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sojourn_server.store.opening import Store, StoreSettings, open_store
+from tests.support.requests import Clerk
 from tests.support.sessions import Desk
 from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines
 from tests.support.waiting import wait_until
@@ -83,3 +84,14 @@ async def desk(store: Store) -> AsyncIterator[Desk]:
     desk = Desk(store)
     yield desk
     await desk.delete_all()
+
+
+@pytest.fixture
+async def clerk(desk: Desk) -> AsyncIterator[Clerk]:
+    """Requests in the desk's sessions. Afterwards what the store says of them is what their logs say, and deleting the
+    sessions leaves no lease."""
+    clerk = Clerk(desk)
+    yield clerk
+    await clerk.check_all()
+    await desk.delete_all()
+    assert await clerk.leases() == []

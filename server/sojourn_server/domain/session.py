@@ -76,6 +76,10 @@ class Session:
     idle_timeout_ms: int = 0
     max_lifetime_ms: int = 0
     max_concurrent_requests: int = 0
+    admitted_requests: int = 0
+    queued_requests: int = 0
+    connection_count: int = 0
+    """Watches and tracked streams that are open, over all workers; filled by reads of sessions alone."""
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, bytes] = field(default_factory=dict)
     state: dict[str, bytes] = field(default_factory=dict)
@@ -87,8 +91,8 @@ class Session:
 
     @property
     def expires_us(self) -> int | None:
-        """When the session will expire unless a write comes first; None when never."""
-        if self.status is not SessionStatus.ACTIVE:
+        """When the session will expire unless a write comes first; None when never, and while a request is live."""
+        if self.status is not SessionStatus.ACTIVE or self.admitted_requests or self.queued_requests:
             return None
         ends = []
         if self.idle_timeout_ms:

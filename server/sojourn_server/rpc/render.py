@@ -60,6 +60,12 @@ def fill_session(message: session_pb2.Session, found: Session, *, full: bool = T
         _set_time(message.end_time, found.ended_us)
     if found.max_concurrent_requests:
         message.max_concurrent_requests = found.max_concurrent_requests
+    if found.admitted_requests:
+        message.admitted_requests = found.admitted_requests
+    if found.queued_requests:
+        message.queued_requests = found.queued_requests
+    if found.connection_count:
+        message.connection_count = found.connection_count
     if found.idle_timeout_ms or found.max_lifetime_ms:
         _add_timeouts(message, found)
 

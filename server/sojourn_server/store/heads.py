@@ -65,5 +65,7 @@ _NUMBERS = {
     b"idle": "idle_timeout_ms",
     b"life": "max_lifetime_ms",
     b"maxreq": "max_concurrent_requests",
+    b"ra": "admitted_requests",
+    b"rq": "queued_requests",
 }
 """Fields that most heads do not have."""

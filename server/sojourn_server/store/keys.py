@@ -17,7 +17,9 @@
     sj:{NNN}:lease               zset       leases by the time (ms) they run out, see below         for ever
     sj:{NNN}:run                 string     run id of the engine the leases were renewed at last    for ever
     sj:{NNN}:reaper              string     the worker that looks after the shard's clock           seconds
-    sj:{NNN}:conn                hash       `<member>|<worker>`: its open watches and streams       while there are any
+    sj:{NNN}:conn                hash       `<member>`: its open watches and streams, a line       while there are any
+                                            `<worker> <count>` for each worker; `|<worker>`: how
+                                            far the removal of a dead one is
     sj:{NNN}:workers             zset       workers with entries in `conn`, by the time (ms) they   for ever
                                             are good for
     sj:{NNN}:p:<path>            hash       a scope, see `store/scopes.py`                          while it is used

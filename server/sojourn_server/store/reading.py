@@ -22,13 +22,16 @@ BYTE_LIMIT = 1 << 20
 
 def read_command(keys: SessionKeys, *, full: bool) -> Command:
     """The call that reads a head."""
-    return scripts.READ.call(keys.head, keys.tombstone, keys.member, 1 if full else 0)
+    shard = keys.shard
+    return scripts.READ.call(keys.head, keys.tombstone, shard.connections, shard.workers, keys.member, 1 if full else 0)
 
 
 def parse_session(reply: Reply, key: SessionKey) -> Session:
     """The session a read found; raises NotFoundError."""
     if reply[1] == b"ok":
-        return parse_head(key.session_id, reply[2])
+        session = parse_head(key.session_id, reply[2])
+        session.connection_count = reply[3]
+        return session
     raise refusal(reply, key)
 
 

@@ -1,13 +1,11 @@
--- Adds to `count` the connections of `member` at each worker that is alive. Bounded; names connections, workers.
-local known = redis.call('ZREVRANGE', workers, 0, 255, 'WITHSCORES')
-local fields = {}
-for i = 1, #known, 2 do fields[#fields + 1] = member .. '|' .. known[i] end
-if fields[1] then
-  local clock = nil
-  for i, open in ipairs(redis.call('HMGET', connections, unpack(fields))) do
-    if open then
-      clock = clock or redis.call('TIME')
-      if known[2 * i] - clock[1] * 1000 - clock[2] / 1000 > 0 then count = count + open end
-    end
-  end
+-- Sets the count of a worker in a session's field. Expects field, value, count, at_worker (the worker); name connections.
+local others = ''
+for at, open in string.gmatch(value, '(%S+) (%d+)') do
+  if at ~= at_worker then others = others .. at .. ' ' .. open .. '\n' end
+end
+if count ~= '0' then others = others .. at_worker .. ' ' .. count .. '\n' end
+if others == '' then
+  redis.call('HDEL', connections, field)
+elseif others ~= value then
+  redis.call('HSET', connections, field, others)
 end

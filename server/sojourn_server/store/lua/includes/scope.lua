@@ -1,5 +1,5 @@
 -- Reads a scope, and what `holder` has there: a slot, `h|<ttl ms>|<slot>|<token>`, or a place, `w|<ttl ms>|<place>`, where
--- a place is `<line>|<arrival>` and a line, one user's requests of one priority, is `<9 - priority>|<user>`.
+-- a place is `<line>|<arrival>` and a line, what one user waits for with one priority, is `<9 - priority>|<user>`.
 -- Expects: names scope, lease, path, holder, pool, limit. Sets most (slots there are), size, used, last_token, turn,
 -- record, its lease and whether that `runs`; now_ms.
 --@include now

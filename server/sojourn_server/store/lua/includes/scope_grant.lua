@@ -6,23 +6,25 @@ while used < most and steps > 0 do
   steps = steps - 1
   local line = redis.call('ZRANGE', turns, 0, 0)[1]
   if not line then break end
-  local first = redis.call('ZRANGEBYLEX', waiting, '[' .. line .. '|', '(' .. line .. '}', 'LIMIT', 0, 2)
-  if first[1] then
-    local holder = string.sub(first[1], 37)
-    local ttl = string.match(redis.call('HGET', scope, holder), '^w|(%d+)|')
-    local entry = ttl .. '|s|' .. path .. '|' .. holder
-    local deadline = redis.call('ZSCORE', lease, entry)
-    redis.call('ZREM', waiting, first[1])
-    if deadline and tonumber(deadline) > now_ms then
-      --@include scope_slot
-      redis.call('HSET', scope, holder, 'h|' .. ttl .. '|' .. slot .. '|' .. token)
-      granted[#granted + 1] = holder
-      turn = turn + 1
-      if first[2] then redis.call('ZADD', turns, string.sub(line, 1, 1) * 2 ^ 48 + turn, line) end
-    else
-      redis.call('HDEL', scope, holder)
-      redis.call('ZREM', lease, entry)
-    end
+  local first = redis.call('ZRANGEBYLEX', waiting, '[' .. line .. '|', '(' .. line .. '}', 'LIMIT', 0, 1)[1]
+  local left = redis.call('HINCRBY', scope, line, -1)
+  local holder = string.sub(first, 37)
+  local ttl = string.match(redis.call('HGET', scope, holder), '^w|(%d+)|')
+  local entry = ttl .. '|s|' .. path .. '|' .. holder
+  local deadline = redis.call('ZSCORE', lease, entry)
+  redis.call('ZREM', waiting, first)
+  if deadline and tonumber(deadline) > now_ms then
+    --@include scope_slot
+    redis.call('HSET', scope, holder, 'h|' .. ttl .. '|' .. slot .. '|' .. token)
+    granted[#granted + 1] = holder
+    turn = turn + 1
+    if left > 0 then redis.call('ZADD', turns, string.sub(line, 1, 1) * 2 ^ 48 + turn, line) end
+  else
+    redis.call('HDEL', scope, holder)
+    redis.call('ZREM', lease, entry)
   end
-  if not first[2] then redis.call('ZREM', turns, line) end
+  if left == 0 then
+    redis.call('HDEL', scope, line)
+    redis.call('ZREM', turns, line)
+  end
 end

@@ -1,5 +1,5 @@
 -- Sets `position`: how many slots will be given up to the holder's own if nobody else comes. Beyond 50 users of its
--- priority it is an estimate. Expects record; names waiting, turns, holder.
+-- priority it is an estimate. Expects record; names scope, waiting, turns, holder.
 local place = string.match(record, '^w|%d+|(.+)$')
 local line, from = string.sub(place, 1, 18), string.sub(place, 1, 2)
 local earlier = redis.call('ZLEXCOUNT', waiting, '[' .. line .. '|', '(' .. place .. '|' .. holder)
@@ -10,11 +10,11 @@ local position = redis.call('ZLEXCOUNT', waiting, '-', '(' .. from) + lines_ahea
 if earlier > 0 then
   -- Every other line has had one more turn (those ahead: counted above) for each of the holder's earlier requests.
   local lines = redis.call('ZRANGEBYSCORE', turns, base, beyond, 'LIMIT', 0, 51)
+  local counts = redis.call('HMGET', scope, unpack(lines))
   local seen = 0
-  for i, other in ipairs(lines) do
-    local count = redis.call('ZLEXCOUNT', waiting, '[' .. other .. '|', '(' .. other .. '}')
+  for i, count in ipairs(counts) do
     seen = seen + count
-    if other ~= line then
+    if i ~= lines_ahead + 1 then
       local ahead = i <= lines_ahead and 1 or 0
       position = position + math.min(count - ahead, earlier)
     end

@@ -11,7 +11,10 @@ else
   local place = string.match(record, '^w|%d+|(.+)$')
   local line = string.sub(place, 1, 18)
   redis.call('ZREM', waiting, place .. '|' .. holder)
-  if redis.call('ZLEXCOUNT', waiting, '[' .. line .. '|', '(' .. line .. '}') == 0 then redis.call('ZREM', turns, line) end
+  if redis.call('HINCRBY', scope, line, -1) == 0 then
+    redis.call('HDEL', scope, line)
+    redis.call('ZREM', turns, line)
+  end
 end
 redis.call('HDEL', scope, holder)
 redis.call('ZREM', lease, entry)

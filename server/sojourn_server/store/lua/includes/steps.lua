@@ -45,6 +45,7 @@ local function admit(rec)
   rec.state, rec.token, rec.admit_us = '3', string.format('%.0f', fence), us
   save_record(rec)
   redis.call('HSET', requests, 'f:' .. rec.token, rec.id)
+  if rec.queue_deadline ~= '0' then redis.call('ZREM', lease, '0|t|' .. member .. '/' .. rec.id) end
   admitted, queued = admitted + 1, queued - 1
   local inner = text(1, rec.id) .. text(2, rec.name) .. number(3, rec.token)
   if rec.exclusive == '1' then inner = inner .. number(4, 1) end
@@ -128,7 +129,7 @@ local function leave(rec, outcome, why, own)
     change(25, text(1, rec.id) .. number(2, outcome == '5' and 3 or outcome) .. text(3, why))
   end
   remove(rec)
-  local ended = table.concat({own, outcome, string.format('%d', revision + 1), why}, '\n')
+  local ended = table.concat({uid, own, outcome, string.format('%d', revision + 1), why}, '\n')
   redis.call('SET', ended_prefix .. rec.id, ended, 'EX', retention)
   return {rec.id, rec.wide, rec.pool, rec.user, rec.project}
 end

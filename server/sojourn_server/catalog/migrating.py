@@ -20,7 +20,7 @@ class SchemaError(Exception):
 
 
 async def migrate(engine: AsyncEngine) -> tuple[str | None, str]:
-    """Brings the schema up to date; safe when several processes do so at once. Returns the revisions before and after."""
+    """Brings the schema up to date; several processes may do so at once. Returns the revisions before and after."""
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))

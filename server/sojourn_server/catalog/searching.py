@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
+from sqlalchemy import ColumnElement, Integer, Select, Text, func, literal_column, select, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.errors import InvalidFieldError
@@ -60,7 +61,7 @@ def _of(sources: frozenset[TextSource]) -> list[ColumnElement[bool]]:
 
 
 def _on_sqlite(query: str, where: list[ColumnElement[bool]]) -> Select[Any]:
-    rowid = literal_column("texts_index.rowid")
+    rowid = literal_column("texts_index.rowid", Integer)
     newest = (
         select(
             t.texts.c.uid,
@@ -81,7 +82,8 @@ def _on_sqlite(query: str, where: list[ColumnElement[bool]]) -> Select[Any]:
 
 
 def _on_postgresql(query: str, where: list[ColumnElement[bool]]) -> Select[Any]:
-    simple, index = literal_column("'simple'"), literal_column("texts.search")
+    simple: ColumnElement[str] = literal_column("'simple'", Text)
+    index: ColumnElement[str] = literal_column("texts.search", TSVECTOR)
     matching = func.websearch_to_tsquery(simple, query)
     newest = (
         select(

@@ -1,7 +1,7 @@
 """The catalog's tables. Times are microseconds since the epoch by the store's clock; JSON rests as text.
 
-A session is named by its uid everywhere but in `sessions`: ids may be used again after a deletion, uids never are. What a
-table holds of a session is a function of its events, so storing an event twice changes nothing.
+A session is named by its uid everywhere but in `sessions`: ids may be used again after a deletion, uids never are. What
+a table holds of a session is a function of its events, so storing an event twice changes nothing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 
 class Blob(NamedTuple):
-    """What is known of a stored object. Size in bytes, time in microseconds since the epoch by the blob store's clock."""
+    """What is known of a stored object. Size in bytes, time in microseconds by the blob store's clock."""
 
     path: str
     size: int

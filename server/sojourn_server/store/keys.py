@@ -17,6 +17,7 @@
     sj:{NNN}:lease               zset       leases by the time (ms) they run out, see below         for ever
     sj:{NNN}:run                 string     run id of the engine the leases were renewed at last    for ever
     sj:{NNN}:reaper              string     the worker that looks after the shard's clock           seconds
+    sj:{NNN}:projector           string     the worker that brings the shard into the catalog       seconds
     sj:{NNN}:conn                hash       `<member>`: its open watches and streams, a line       while there are any
                                             `<worker> <count>` for each worker; `|<worker>`: how
                                             far the removal of a dead one is
@@ -44,7 +45,8 @@ a scope) and `0|t|<holder>` (a queue timeout). `<holder>` is `<member>/<request 
 
 Fields of the head: uid, inc(arnation), kind, user, project, purpose, parent, status, error, rev(ision), created,
 updated, ended (us), idle, life (ms), maxreq, bytes (of the prefixed fields), dirty (1 while the member is in the
-outbox), oldest (first revision kept, absent = 1), fence (last fencing token), ra, rq (requests admitted, queued);
+outbox), oldest (first revision kept, absent = 1), cat (revision the catalog has), fence (last fencing token), ra, rq
+(requests admitted, queued);
 `s:` state, `m:` metadata, `r:` results, `t:` tags, `p:` steps, `o:` open invocations, `u:` uses of a tool, `c:`
 counters, `g:` usage.
 """
@@ -74,6 +76,7 @@ class ShardKeys(NamedTuple):
     lease: str
     run: str
     reaper: str
+    projector: str
     connections: str
     workers: str
     dirty: str
@@ -110,7 +113,7 @@ class ScopeKeys(NamedTuple):
 class Keyspace:
     """Builds the keys of a deployment with a fixed number of shards."""
 
-    meta = ShardKeys(-1, META, key_slot(META.encode()), *[""] * 10)
+    meta = ShardKeys(-1, META, key_slot(META.encode()), *[""] * 11)
     """Where the key of the whole deployment lives."""
 
     def __init__(self, shards: int) -> None:
@@ -129,6 +132,7 @@ class Keyspace:
             lease=f"{tag}:lease",
             run=f"{tag}:run",
             reaper=f"{tag}:reaper",
+            projector=f"{tag}:projector",
             connections=f"{tag}:conn",
             workers=f"{tag}:workers",
             dirty=f"{tag}:dirty",

@@ -129,6 +129,17 @@ class SqlCatalog:
         async with self._engine.connect() as connection:
             return [invocation_of(tenant, row) for row in await connection.execute(query)]
 
+    async def invocation(self, uid: str, invocation_id: str) -> Invocation | None:
+        i, s = t.invocations.c, t.sessions.c
+        query = (
+            select(t.invocations, s.session_id, s.tenant)
+            .join(t.sessions, s.uid == i.uid)
+            .where(i.uid == uid, i.invocation_id == invocation_id)
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else invocation_of(row.tenant, row)
+
     async def count(self, tenant: str, wanted: SessionFilter) -> int:
         async with self._engine.connect() as connection:
             query = select(func.count()).select_from(t.sessions).where(*conditions(tenant, wanted))

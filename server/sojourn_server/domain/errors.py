@@ -99,6 +99,14 @@ class NotFoundError(SojournError):
         )  # fmt: skip
 
     @classmethod
+    def invocation(cls, session_id: str, invocation_id: str) -> NotFoundError:
+        """The session has no such invocation."""
+        return cls(
+            f"session {session_id!r} has no invocation {invocation_id!r}",
+            reason="INVOCATION_NOT_FOUND", session_id=session_id, invocation_id=invocation_id,
+        )  # fmt: skip
+
+    @classmethod
     def pool(cls, name: str) -> NotFoundError:
         """No such pool in the tenant."""
         return cls(f"there is no pool {name!r}", reason="POOL_NOT_FOUND", pool=name)

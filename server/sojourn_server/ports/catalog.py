@@ -132,6 +132,10 @@ class Catalog(Protocol):
         """Invocations that match, newest start first, strictly after a place (start, session id, invocation id)."""
         ...
 
+    async def invocation(self, uid: str, invocation_id: str) -> Invocation | None:
+        """One invocation of a session."""
+        ...
+
     async def count(self, tenant: str, wanted: SessionFilter) -> int:
         """How many sessions match."""
         ...

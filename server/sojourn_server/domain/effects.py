@@ -38,6 +38,8 @@ class Effects:
     """Increments of our own counters: these cannot fail."""
     stamps: dict[str, None] = field(default_factory=dict)
     """Fields that become the commit time, in the order of the changes."""
+    requests: dict[str, None] = field(default_factory=dict)
+    """Requests that must be admitted, because invocations begin under them."""
     mask: int = 0
     """`changes.kind_mask` of the changes."""
 
@@ -127,6 +129,8 @@ def _invocation_started(effects: Effects, change: ch.InvocationStarted) -> None:
     effects.increment("c:invocations", 1)
     effects.increment(f"u:{change.tool}", 1)
     effects.set(f"o:{change.invocation_id}", f"{change.request_id}/{change.tool}")
+    if change.request_id:
+        effects.requests[change.request_id] = None
 
 
 def _invocation_finished(effects: Effects, change: ch.InvocationFinished) -> None:

@@ -69,6 +69,8 @@ def digest(label: str) -> str:
     return blake2b(label.encode(), digest_size=8).hexdigest()
 
 
+MOST_SLOTS = 10_000
+"""Slots of the largest pool."""
 SCOPE_MARGIN_MS = 10_000
 """By how much a lease in a scope outlives the request's own: the slot comes back after the request is gone."""
 

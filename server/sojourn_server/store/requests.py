@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
+from ..domain.effects import Effects
 from ..domain.errors import (
     ConflictError,
     LeaseLostError,
@@ -24,6 +25,7 @@ from ..domain.errors import (
     QueueTimeoutError,
     SojournError,
 )
+from ..domain.events import Precondition, Write
 from ..domain.requests import (
     SCOPE_MARGIN_MS,
     SESSION_LIMIT,
@@ -82,7 +84,10 @@ class RedisRequests:
         )  # fmt: skip
         match reply[1]:
             case b"ok" | b"resumed":
-                replaced = tuple(_replaced(new.key.session, reply[3], facts) for facts in reply[4])
+                replaced = tuple(
+                    _replaced(new.key.session, reply[3], facts, () if n else reply[5])
+                    for n, facts in enumerate(reply[4])
+                )
                 return Begun(parse_shown(reply[2], new.key.session), reply[1] == b"resumed", replaced)
             case b"full":
                 raise LimitExceededError(SESSION_LIMIT, int(reply[2]))
@@ -90,6 +95,9 @@ class RedisRequests:
                 raise LimitExceededError("queued_requests_per_session", quotas.queued_per_session)
             case b"lapsed":
                 raise LeaseLostError(new.key.session.session_id, new.key.request_id, LOST_CAUSE)
+            case b"revision" | b"status":  # the refusal names what was asked for
+                asked = Precondition(new.expected_revision, new.required_status)
+                raise refusal(reply, new.key.session, Write(new.key.session, Effects(), b"", asked))
         raise _refused(reply, new.key)
 
     async def admit(self, key: RequestKey, slot: PoolSlot | None) -> Request | None:
@@ -308,10 +316,11 @@ def _ended(facts: list[bytes]) -> Ended:
     return Ended(RequestOutcome(int(facts[0])), facts[2].decode(), int(facts[1]))
 
 
-def _replaced(key: SessionKey, revision: bytes, facts: list[bytes]) -> Left:
+def _replaced(key: SessionKey, revision: bytes, facts: list[bytes], reserving: Sequence[bytes]) -> Left:
     request_id, *wider = facts
     ended = Ended(RequestOutcome.CANCELLED, "replaced", int(revision))
-    return Left(RequestKey(key, request_id.decode()), ended, _scopes(key, *wider), ())
+    found = tuple(one.decode() for one in reserving)
+    return Left(RequestKey(key, request_id.decode()), ended, _scopes(key, *wider), found)
 
 
 def _refused(reply: Reply, key: RequestKey) -> SojournError:
@@ -319,7 +328,7 @@ def _refused(reply: Reply, key: RequestKey) -> SojournError:
     match reply[1]:
         case b"unknown":
             return NotFoundError.request(session_id, request_id)
-        case b"before" | b"left":
+        case b"before":
             outcome, error, _ = _ended(reply[3:])
             if outcome is RequestOutcome.LOST:
                 return LeaseLostError(session_id, request_id, error)

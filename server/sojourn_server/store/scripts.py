@@ -75,7 +75,7 @@ WRITE = Script(
     args=(
         "member", "expected_revision", "required_status", "fencing_token", "on_ended", "max_bytes", "fingerprint",
         "retention", "mask", "body", "channel", "inline_limit", "log_length",
-        "n_sets", "n_deletes", "n_state_increments", "n_increments", "n_stamps",
+        "n_sets", "n_deletes", "n_state_increments", "n_increments", "n_stamps", "n_requests",
     ),
 )  # fmt: skip
 CREATE = Script(

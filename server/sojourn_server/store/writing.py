@@ -43,6 +43,7 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
     flat += effects.increments
     flat += effects.increments.values()
     flat += effects.stamps
+    flat += effects.requests
     shard = keys.shard
     fingerprint = ""
     expected: int | str = ""
@@ -62,7 +63,7 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
         settings.idempotency_seconds, effects.mask, write.body, shard.channel,
         settings.inline_event_bytes, settings.shard_log_entries,
         len(effects.sets), len(effects.deletes), len(effects.state_increments), len(effects.increments),
-        len(effects.stamps), *flat,
+        len(effects.stamps), len(effects.requests), *flat,
     )  # fmt: skip
 
 

@@ -11,11 +11,10 @@
 local rec = read_record(request_id)
 if not rec or rec.state == '1' then return {member, 'gone'} end
 if rec.state == '3' then return {member, 'ok', shown(rec)} end
-if tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) <= math.floor(us / 1000) then return {member, 'gone'} end
+if tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) < math.floor(us / 1000) then return {member, 'gone'} end
 --@include steps
 rec.slot, rec.slot_token = slot, slot_token
 admit(rec)
-if rec.queue_deadline ~= '0' then redis.call('ZREM', lease, '0|t|' .. member .. '/' .. request_id) end
 local label = ''
 --@include finish_step
 return {member, 'ok', shown(rec)}

@@ -6,8 +6,9 @@
 --        reserved 0|1, slot, slot_token, expected_revision|'', required_status|'', label, default_limit, max_queued,
 --        ended_prefix, retention s, channel, inline_limit, log_length
 --        `wide` is the kinds of wider scopes as digits; `reserved` 1: their slots are taken already.
--- RESULT {member, 'ok'|'resumed', shown record, revision, {{id, wide, pool, user, project} of each it replaced}}
---        {member, 'unknown'} {member, 'left', own, outcome, revision, why} {member, 'lapsed'} {member, 'full', limit}
+-- RESULT {member, 'ok'|'resumed', shown record, revision, {{id, wide, pool, user, project} of each it replaced},
+--        {ids that reserve now}}
+--        {member, 'unknown'} {member, 'before', own, outcome, revision, why} {member, 'lapsed'} {member, 'full', limit}
 --        {member, 'queue_full'} {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
 --        {member, 'revision', revision} {member, 'status', revision, status}
 -- EVENTS one: what it replaced, whom it asks to stop, RequestQueued or RequestAdmitted; none when resumed
@@ -17,16 +18,14 @@
 local now_ms = math.floor(us / 1000)
 local rec = read_record(request_id)
 if rec then
-  if tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) <= now_ms then return {member, 'lapsed'} end
+  if tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) < now_ms then return {member, 'lapsed'} end
   rec.attachment = string.format('%d', rec.attachment + 1)
   save_record(rec)
   redis.call('ZADD', lease, now_ms + rec.lease_ms, rec.lease)
   return {member, 'resumed', shown(rec), revision, {}}
 end
 if resume == '1' then
-  local own, outcome, at, why = string.match(redis.call('GET', ended_prefix .. request_id) or '', '^(.-)\n(.-)\n(.-)\n(.*)$')
-  if own then return {member, 'left', own, outcome, at, why} end
-  return {member, 'unknown'}
+  --@include before
 end
 
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
@@ -123,7 +122,11 @@ else
   else
     redis.call('ZADD', queue, 0, rec.order .. '/' .. request_id)
     save_record(rec)
+    if #replaced > 0 then
+      promote() -- who gave way may have made room for another
+      rec = read_record(request_id)
+    end
   end
 end
 --@include finish_step
-return {member, 'ok', shown(rec), revision, replaced}
+return {member, 'ok', shown(rec), revision, replaced, reserving}

@@ -17,13 +17,11 @@
 local now_ms = math.floor(us / 1000)
 local rec = read_record(request_id)
 if not rec then
-  local own, was, at, reason = string.match(redis.call('GET', ended_prefix .. request_id) or '', '^(.-)\n(.-)\n(.-)\n(.*)$')
-  if own then return {member, 'before', own, was, at, reason} end
-  return {member, 'unknown'}
+  --@include before
 end
 if how == 'detach' and attachment ~= rec.attachment then return {member, 'not_due'} end
 if how == 'drop' and rec.state == '3' then return {member, 'not_due'} end
-if how == 'lose' and tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) > now_ms then return {member, 'not_due'} end
+if how == 'lose' and tonumber(redis.call('ZSCORE', lease, rec.lease) or 0) >= now_ms then return {member, 'not_due'} end
 if how == 'time_out' and (rec.state == '3' or rec.queue_deadline == '0' or tonumber(rec.queue_deadline) > tonumber(us)) then
   return {member, 'not_due'}
 end

@@ -10,8 +10,8 @@ local holder = redis.call('GET', reaper)
 if holder and holder ~= worker then return {name, 'held'} end
 redis.call('SET', reaper, worker, 'PX', worker_ms)
 --@include now
-local now_ms = string.format('%.0f', math.floor(us / 1000))
-local lapsed = redis.call('ZRANGEBYSCORE', lease, '-inf', now_ms, 'LIMIT', 0, count)
-local over = redis.call('ZRANGEBYSCORE', due, '-inf', now_ms, 'LIMIT', 0, count)
+local before = string.format('(%.0f', math.floor(us / 1000)) -- the clock is rounded down: nothing is told too early
+local lapsed = redis.call('ZRANGEBYSCORE', lease, '-inf', before, 'LIMIT', 0, count)
+local over = redis.call('ZRANGEBYSCORE', due, '-inf', before, 'LIMIT', 0, count)
 local more = (#lapsed == tonumber(count) or #over == tonumber(count)) and 1 or 0
 return {name, 'ok', lapsed, over, more}

@@ -12,9 +12,7 @@
 --@include records
 local rec = read_record(request_id)
 if not rec then
-  local own, was, at, reason = string.match(redis.call('GET', ended_prefix .. request_id) or '', '^(.-)\n(.-)\n(.-)\n(.*)$')
-  if own then return {member, 'before', own, was, at, reason} end
-  return {member, 'unknown'}
+  --@include before
 end
 if rec.state ~= '3' then return {member, 'not_admitted', revision, request_id} end
 local note = redis.call('HGET', requests, 'p:' .. request_id) or '0\n0\n'

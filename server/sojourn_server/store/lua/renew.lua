@@ -10,7 +10,7 @@ local now_ms = math.floor(us / 1000)
 local done = {}
 for i = NARGS + 1, #ARGV do
   local deadline = redis.call('ZSCORE', lease, ARGV[i])
-  if deadline and tonumber(deadline) > now_ms then
+  if deadline and tonumber(deadline) >= now_ms then
     redis.call('ZADD', lease, now_ms + string.match(ARGV[i], '^%d+'), ARGV[i])
     done[#done + 1] = 1
   else

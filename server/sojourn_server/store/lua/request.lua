@@ -10,6 +10,4 @@
 --@include records
 local rec = read_record(request_id)
 if rec then return {member, 'ok', shown(rec)} end
-local own, was, at, reason = string.match(redis.call('GET', ended_prefix .. request_id) or '', '^(.-)\n(.-)\n(.-)\n(.*)$')
-if own then return {member, 'before', own, was, at, reason} end
-return {member, 'unknown'}
+--@include before

@@ -4,8 +4,8 @@
 -- KEYS   head events requests tombstone idempotency due dirty log
 -- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', on_ended 0|1, max_bytes, fingerprint|'',
 --        retention s, mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes,
---        n_state_increments, n_increments, n_stamps, then so many (field, value), field, (field, delta),
---        fields and then as many deltas, field
+--        n_state_increments, n_increments, n_stamps, n_requests, then so many (field, value), field, (field, delta),
+--        fields and then as many deltas, field, request that must be admitted
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
 --        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
 --        {member, 'revision', revision} {member, 'status', revision, status} {member, 'fence', revision}
@@ -45,17 +45,10 @@ if fencing_token ~= '' and redis.call('HEXISTS', requests, 'f:' .. fencing_token
   return {member, 'fence', revision}
 end
 
-if bit.band(mask, 32) ~= 0 then
+for i = stamps_to + 1, stamps_to + n_requests do
   -- An invocation under a request that has left would never be closed.
-  for i = sets_from, sets_to, 2 do
-    if string.sub(ARGV[i], 1, 2) == 'o:' then
-      local id = string.match(ARGV[i + 1], '^(.-)/')
-      local record = id ~= '' and redis.call('HGET', requests, 'q:' .. id)
-      if id ~= '' and (not record or string.sub(record, 1, 2) ~= '3\n') then
-        return {member, 'not_admitted', revision, id}
-      end
-    end
-  end
+  local record = redis.call('HGET', requests, 'q:' .. ARGV[i])
+  if not record or string.sub(record, 1, 2) ~= '3\n' then return {member, 'not_admitted', revision, ARGV[i]} end
 end
 
 local grown, before = 0, nil

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ..domain.changes import InvocationStatus
-from ..domain.session import Session, SessionKey, SessionStatus, StepStatus, StepSummary
+from ..domain.session import Session, SessionKey, SessionStatus, StepStatus, StepSummary, Tier
 from ..ports.catalog import Invocation
 
 Row = dict[str, Any]
@@ -72,6 +72,9 @@ def session_of(row: Any, tags: list[str]) -> Session:
         info.get("life", 0),
         info.get("maxreq", 0),
         tags=tags,
+        tier=Tier(row.tier),
+        snapshot_path=row.snapshot_path,
+        archive_path=row.archive_path,
         metadata={key: value.encode() for key, value in info.get("metadata", {}).items()},
         counters=info.get("counters", {}),
         usage=info.get("usage", {}),

@@ -55,6 +55,20 @@ def decode_offset(token: str, bound: bytes) -> int:
     return revision
 
 
+def encode_invocation_token(place: tuple[int, str, str], bound: bytes) -> str:
+    """Goes on after an invocation in the order of lists; a session's id holds no slash, an invocation's may."""
+    return _text(bound + struct.pack(">Q", place[0]) + f"{place[1]}/{place[2]}".encode())
+
+
+def decode_invocation_token(token: str, bound: bytes) -> tuple[int, str, str]:
+    """Raises PageTokenError."""
+    rest = _unbound(token, bound)
+    session_id, slash, invocation_id = rest[8:].decode("utf-8", "replace").partition("/")
+    if len(rest) < 9 or not slash:
+        raise PageTokenError
+    return struct.unpack(">Q", rest[:8])[0], session_id, invocation_id
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

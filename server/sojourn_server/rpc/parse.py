@@ -17,7 +17,7 @@ from ..domain.errors import ConflictError, InvalidFieldError, SojournError, TooL
 from ..domain.events import NO_PRECONDITION, Precondition, Write
 from ..domain.filters import SessionFilter
 from ..domain.limits import Limits, check_count, check_kind, check_label, check_session_id, check_text
-from ..domain.session import SessionKey, SessionStatus
+from ..domain.session import SessionKey, SessionStatus, Tier
 from ..ports import EventQuery
 from ..usecases.sessions import NewSession
 from ..usecases.watching import TenantWatchQuery, WatchQuery
@@ -26,6 +26,7 @@ from .changes import encode_body, parse_changes
 from .pages import decode_list_token, decode_offset, digest
 
 INFO_ONLY = 1 << ChangeKind.INFO_UPDATED
+MOST_METADATA = 16
 ENDINGS = (SessionStatus.COMPLETED, SessionStatus.FAILED, SessionStatus.ABANDONED, SessionStatus.CANCELLED)
 
 
@@ -162,7 +163,20 @@ def session_filter(message: session_pb2.SessionFilter, limits: Limits) -> Sessio
         parent=check_session_id(message.parent, "filter.parent") if message.parent else "",
         created_from_us=fields.time_us(message.created_from, "filter.created_from"),
         created_before_us=fields.time_us(message.created_before, "filter.created_before"),
+        updated_from_us=fields.time_us(message.updated_from, "filter.updated_from"),
+        updated_before_us=fields.time_us(message.updated_before, "filter.updated_before"),
+        ended_from_us=fields.time_us(message.ended_from, "filter.ended_from"),
+        ended_before_us=fields.time_us(message.ended_before, "filter.ended_before"),
+        metadata=_wanted_metadata(message, limits),
+        tiers=frozenset(fields.enum(Tier, tier, f"filter.tiers[{i}]") for i, tier in enumerate(message.tiers)),
+        text=check_text(message.text, "filter.text", 1024),
     )
+
+
+def _wanted_metadata(message: session_pb2.SessionFilter, limits: Limits) -> dict[str, bytes]:
+    if len(message.metadata) > MOST_METADATA:
+        raise TooLargeError("filter.metadata", actual=len(message.metadata), limit=MOST_METADATA, unit="keys")
+    return fields.values(message.metadata, "filter.metadata", limits)
 
 
 def list_place(tenant: str, request: pb.ListSessionsRequest) -> tuple[tuple[int, str] | None, bytes]:

@@ -35,7 +35,11 @@ def fill_session(message: session_pb2.Session, found: Session, *, full: bool = T
     message.error = found.error
     message.revision = found.revision
     message.parent = found.parent
-    message.storage.tier = session_pb2.TIER_HOT
+    message.storage.tier = found.tier  # type: ignore[assignment]
+    if found.snapshot_path:
+        message.storage.snapshot_path = found.snapshot_path
+    if found.archive_path:
+        message.storage.archive_path = found.archive_path
     message.cursor.token = SessionCursor(found.uid, found.incarnation, found.revision, found.updated_us).encode()
     _set_time(message.create_time, found.created_us)
     _set_time(message.update_time, found.updated_us)

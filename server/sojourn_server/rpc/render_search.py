@@ -27,7 +27,7 @@ def found(sessions: Iterable[Found], seconds: float, token: str) -> spb.SearchSe
         fill_session(message.session, session, full=False)
         for fragment in fragments:
             piece = message.fragments.add(
-                source=int(fragment.source),  # type: ignore[arg-type]
+                source=int(fragment.source),
                 revision=fragment.revision,
                 text=fragment.text,
             )

@@ -37,9 +37,10 @@ class SearchCalls:
 
     async def search_sessions(self, request: spb.SearchSessionsRequest, call: Call) -> spb.SearchSessionsResponse:
         offset, count, bound = parse.search_page(call.tenant, request)
+        level = parse.consistency(request.consistency)
         found, following, lag = await self.finding.search(
             call.tenant, parse.query(request), session_filter(request.filter, self.limits),
-            sources=parse.sources(request), offset=offset, count=count, consistency=parse.consistency(request.consistency),
+            sources=parse.sources(request), offset=offset, count=count, consistency=level,
         )  # fmt: skip
         return rendered.found(found, lag, encode_offset(following, bound) if following else "")
 

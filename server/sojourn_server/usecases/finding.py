@@ -35,8 +35,8 @@ InvocationPlace = tuple[int, str, str]
 
 
 class Finding:
-    """Lists, searches and counts. Every method but `invocation` returns with its result for how many seconds the catalog
-    may have been behind; 0 with STRONG."""
+    """Lists, searches and counts. Every method but `invocation` returns with its result for how many seconds the
+    catalog may have been behind; 0 with STRONG."""
 
     def __init__(self, catalog: Catalog, outbox: Outbox, projector: Projector) -> None:
         self._catalog = catalog
@@ -63,9 +63,7 @@ class Finding:
             InvalidFieldError: the query holds no word.
         """
         lag = await self._catch_up(tenant, consistency)
-        found = await self._catalog.search(
-            tenant, query, wanted, sources=sources, offset=offset, count=count + 1
-        )
+        found = await self._catalog.search(tenant, query, wanted, sources=sources, offset=offset, count=count + 1)
         page = [Found(session, fragments) for session, fragments in found[:count]]
         return page, offset + count if len(found) > count else None, lag
 

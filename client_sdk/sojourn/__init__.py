@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from . import errors as errors
     from . import invocation as invocation
     from . import models as models
+    from . import pool as pool
     from . import session as session
     from . import testing as testing
+    from . import tracking as tracking
     from . import watch as watch
     from . import write as write
     from .changes import ArtifactAttached as ArtifactAttached
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from .changes import InvocationStarted as InvocationStarted
     from .changes import LogAppended as LogAppended
     from .changes import MessageAppended as MessageAppended
+    from .changes import PoolSlot as PoolSlot
     from .changes import RequestAdmitted as RequestAdmitted
+    from .changes import RequestCancelRequested as RequestCancelRequested
     from .changes import RequestFinished as RequestFinished
     from .changes import RequestLost as RequestLost
     from .changes import RequestProgressed as RequestProgressed
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
     from .enums import LogLevel as LogLevel
     from .enums import MessageRole as MessageRole
     from .enums import RequestOutcome as RequestOutcome
+    from .enums import RequestPolicy as RequestPolicy
+    from .enums import RequestState as RequestState
     from .enums import SessionStatus as SessionStatus
     from .enums import StepStatus as StepStatus
     from .enums import Tier as Tier
@@ -83,12 +89,20 @@ if TYPE_CHECKING:
     from .errors import IntegerOverflowError as IntegerOverflowError
     from .errors import InvalidFieldError as InvalidFieldError
     from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import LeaseLostError as LeaseLostError
     from .errors import LimitExceededError as LimitExceededError
     from .errors import NotAnIntegerError as NotAnIntegerError
     from .errors import OutcomeUnknownError as OutcomeUnknownError
     from .errors import PageTokenInvalidError as PageTokenInvalidError
+    from .errors import PoolNotFoundError as PoolNotFoundError
     from .errors import PreconditionError as PreconditionError
     from .errors import ProtocolError as ProtocolError
+    from .errors import QueueTimeoutError as QueueTimeoutError
+    from .errors import RequestCancelledError as RequestCancelledError
+    from .errors import RequestEndedError as RequestEndedError
+    from .errors import RequestNotAdmittedError as RequestNotAdmittedError
+    from .errors import RequestNotFoundError as RequestNotFoundError
+    from .errors import RequestSupersededError as RequestSupersededError
     from .errors import ResourceExhaustedError as ResourceExhaustedError
     from .errors import ResumeError as ResumeError
     from .errors import RevisionConflictError as RevisionConflictError
@@ -108,18 +122,24 @@ if TYPE_CHECKING:
     from .errors import StoreFullError as StoreFullError
     from .errors import StoreUnavailableError as StoreUnavailableError
     from .errors import TooLargeError as TooLargeError
+    from .errors import TrackingError as TrackingError
     from .errors import UnavailableError as UnavailableError
     from .invocation import InvocationCall as InvocationCall
     from .models import Counters as Counters
     from .models import Event as Event
     from .models import Invocation as Invocation
     from .models import Message as Message
+    from .models import Pool as Pool
+    from .models import Request as Request
     from .models import Session as Session
     from .models import SessionDeleted as SessionDeleted
     from .models import StepSummary as StepSummary
     from .models import Storage as Storage
     from .models import WriteResult as WriteResult
+    from .pool import PoolHandle as PoolHandle
     from .session import SessionHandle as SessionHandle
+    from .tracking import Signal as Signal
+    from .tracking import TrackedRequest as TrackedRequest
     from .watch import SessionsWatch as SessionsWatch
     from .watch import SessionWatch as SessionWatch
     from .write import Write as Write
@@ -135,7 +155,9 @@ _NAMES = {
         "InvocationStarted",
         "LogAppended",
         "MessageAppended",
+        "PoolSlot",
         "RequestAdmitted",
+        "RequestCancelRequested",
         "RequestFinished",
         "RequestLost",
         "RequestProgressed",
@@ -167,6 +189,8 @@ _NAMES = {
         "LogLevel",
         "MessageRole",
         "RequestOutcome",
+        "RequestPolicy",
+        "RequestState",
         "SessionStatus",
         "StepStatus",
         "Tier",
@@ -187,12 +211,20 @@ _NAMES = {
         "IntegerOverflowError",
         "InvalidFieldError",
         "InvalidRequestError",
+        "LeaseLostError",
         "LimitExceededError",
         "NotAnIntegerError",
         "OutcomeUnknownError",
         "PageTokenInvalidError",
+        "PoolNotFoundError",
         "PreconditionError",
         "ProtocolError",
+        "QueueTimeoutError",
+        "RequestCancelledError",
+        "RequestEndedError",
+        "RequestNotAdmittedError",
+        "RequestNotFoundError",
+        "RequestSupersededError",
         "ResourceExhaustedError",
         "ResumeError",
         "RevisionConflictError",
@@ -212,6 +244,7 @@ _NAMES = {
         "StoreFullError",
         "StoreUnavailableError",
         "TooLargeError",
+        "TrackingError",
         "UnavailableError",
     ),
     "invocation": ("InvocationCall",),
@@ -220,13 +253,20 @@ _NAMES = {
         "Event",
         "Invocation",
         "Message",
+        "Pool",
+        "Request",
         "Session",
         "SessionDeleted",
         "StepSummary",
         "Storage",
         "WriteResult",
     ),
+    "pool": ("PoolHandle",),
     "session": ("SessionHandle",),
+    "tracking": (
+        "Signal",
+        "TrackedRequest",
+    ),
     "watch": (
         "SessionWatch",
         "SessionsWatch",
@@ -241,8 +281,10 @@ _MODULES = (
     "errors",
     "invocation",
     "models",
+    "pool",
     "session",
     "testing",
+    "tracking",
     "watch",
     "write",
 )
@@ -282,6 +324,7 @@ __all__ = [
     "InvocationStarted",
     "InvocationStatus",
     "Keepalive",
+    "LeaseLostError",
     "LimitExceededError",
     "LogAppended",
     "LogLevel",
@@ -291,14 +334,28 @@ __all__ = [
     "NotAnIntegerError",
     "OutcomeUnknownError",
     "PageTokenInvalidError",
+    "Pool",
+    "PoolHandle",
+    "PoolNotFoundError",
+    "PoolSlot",
     "PreconditionError",
     "ProtocolError",
+    "QueueTimeoutError",
+    "Request",
     "RequestAdmitted",
+    "RequestCancelRequested",
+    "RequestCancelledError",
+    "RequestEndedError",
     "RequestFinished",
     "RequestLost",
+    "RequestNotAdmittedError",
+    "RequestNotFoundError",
     "RequestOutcome",
+    "RequestPolicy",
     "RequestProgressed",
     "RequestQueued",
+    "RequestState",
+    "RequestSupersededError",
     "ResourceExhaustedError",
     "Restored",
     "ResultSet",
@@ -321,6 +378,7 @@ __all__ = [
     "SessionStatus",
     "SessionWatch",
     "SessionsWatch",
+    "Signal",
     "SlowConsumerError",
     "SojournError",
     "StateDeleted",
@@ -338,6 +396,8 @@ __all__ = [
     "Tier",
     "Timeouts",
     "TooLargeError",
+    "TrackedRequest",
+    "TrackingError",
     "UnavailableError",
     "UnknownChange",
     "Usage",

@@ -31,6 +31,16 @@ class Usage(Model):
     """In the deployment's currency unit; kept exactly to the millionth."""
 
 
+class PoolSlot(Model):
+    """A slot of a pool, held by a request. No two requests hold the same at a time."""
+
+    pool: str
+    slot: int
+    """From 0 to the pool's size less one."""
+    fencing_token: int
+    """Greater than every earlier token of the pool: whoever guards the resource can refuse a late holder by it."""
+
+
 class StateSet(Model):
     """State keys were set; other keys stayed as they were."""
 
@@ -182,6 +192,12 @@ class RequestQueued(Model):
     request_id: str
     name: str = ""
     priority: int = 0
+    exclusive: bool = False
+    """Whether no other request of the session may be admitted beside it."""
+    pool: str = ""
+    """Pool it takes a slot from; empty for none."""
+    interrupts: bool = False
+    """Whether it goes before all that did not ask to interrupt."""
 
 
 class RequestAdmitted(Model):
@@ -192,6 +208,9 @@ class RequestAdmitted(Model):
     name: str = ""
     fencing_token: int
     exclusive: bool = False
+    pool_slot: PoolSlot | None = None
+    """The slot it holds; None when it takes none."""
+    priority: int = 0
 
 
 class RequestProgressed(Model):
@@ -204,7 +223,7 @@ class RequestProgressed(Model):
 
 
 class RequestFinished(Model):
-    """A request ended."""
+    """A request ended; `error` says what went wrong, or why it was cancelled."""
 
     kind: Literal[ChangeKind.REQUEST_FINISHED] = ChangeKind.REQUEST_FINISHED
     request_id: str
@@ -213,11 +232,21 @@ class RequestFinished(Model):
 
 
 class RequestLost(Model):
-    """A request's lease ran out; its fencing token is refused from now on."""
+    """A request ended without saying so; its fencing token (0: it was queued) is refused from now on."""
 
     kind: Literal[ChangeKind.REQUEST_LOST] = ChangeKind.REQUEST_LOST
     request_id: str
     fencing_token: int = 0
+    cause: str = ""
+    """Its lease ran out, its stream ended, or it was taken away."""
+
+
+class RequestCancelRequested(Model):
+    """Somebody asked an admitted request to stop."""
+
+    kind: Literal[ChangeKind.REQUEST_CANCEL_REQUESTED] = ChangeKind.REQUEST_CANCEL_REQUESTED
+    request_id: str
+    reason: str = ""
 
 
 class Forked(Model):
@@ -263,6 +292,7 @@ Change = Annotated[
     | RequestLost
     | Forked
     | Restored
+    | RequestCancelRequested
     | UnknownChange,
     Field(discriminator="kind"),
 ]

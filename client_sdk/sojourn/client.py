@@ -8,16 +8,17 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from . import _paging
+from . import _paging, _requests
 from ._core import Behaviour, Core
 from ._transport import render
 from ._transport.calls import WatchStream
 from ._transport.channel import Endpoint
 from ._transport.values import invalid
 from .config import TLS, Batching, Keepalive, RetryPolicy, Seconds, Timeouts, Watching
-from .enums import SessionStatus
+from .enums import RequestState, SessionStatus
 from .errors import ClientAlreadyConnectedError, ClientClosedError, ClientNotConnectedError
-from .models import Session
+from .models import Pool, Request, Session
+from .pool import PoolHandle, SlotSessions
 from .session import Kinds, SessionHandle, _several
 from .watch import SessionsWatch
 
@@ -80,6 +81,7 @@ class Client:
             writer=writer,
         )
         self._core: Core | None = None
+        self._slots = SlotSessions(self)
         self._connecting = False
         self._closed = False
 
@@ -109,11 +111,18 @@ class Client:
         return self
 
     async def close(self) -> None:
-        """Close the connection. Calls and watches under way raise ClientClosedError. Safe to repeat."""
-        self._closed = True
-        core, self._core = self._core, None
-        if core is not None:
-            await core.close()
+        """Close the connection. Safe to repeat.
+
+        Calls and watches under way raise ClientClosedError, requests tracked at the time are lost.
+        """
+        try:
+            if self._core is not None and not self._closed:
+                await self._slots.complete()
+        finally:
+            self._closed = True
+            core, self._core = self._core, None
+            if core is not None:
+                await core.close()
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -351,6 +360,61 @@ class Client:
             timeouts=behaviour.timeouts,
             policy=behaviour.retry,
         )
+
+    def requests(
+        self,
+        *,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        project: str | None = None,
+        pool: str | None = None,
+        state: RequestState | str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Request]:
+        """The live requests, queued and admitted, that match every condition given; oldest first, read page by page.
+
+        Args:
+            session_id: those of this session.
+            user_id, project: those of sessions with exactly this label.
+            pool: those that take a slot from this pool.
+            state: those that are `queued` or `admitted`. None: both.
+            limit: at most this many. None: all.
+        """
+        return _requests.live_requests(
+            self._live(),
+            session_id=session_id,
+            user_id=user_id,
+            project=project,
+            pool=pool,
+            state=state,
+            limit=limit,
+        )
+
+    async def cancel_request(self, session_id: str, request_id: str, *, reason: str = "", force: bool = False) -> bool:
+        """Ask a request to stop; whether it has ended.
+
+        One that is queued ends at once. One that is admitted is told, and goes on until it stops by itself; with
+        `force` its lease is taken away: its fencing token is refused from now on, whatever its holder does.
+
+        Raises RequestNotFoundError; RequestEndedError and LeaseLostError for one that is over; SessionNotFoundError.
+        """
+        return await _requests.cancel_request(self._live(), session_id, request_id, reason=reason, force=force)
+
+    def pool(self, name: str, *, session: SessionHandle | None = None) -> PoolHandle:
+        """A pool to take slots from, without I/O; it may not even exist.
+
+        Args:
+            session: where the requests for its slots live. None: a session of this client's own, of kind `slots`, that
+                is made at the first use and completed when the client closes.
+        """
+        self._live()
+        if not name:
+            raise invalid("name", "a name that is not empty")
+        return PoolHandle(self, name, session)
+
+    async def pools(self) -> list[Pool]:
+        """The pools, by name."""
+        return await _requests.pools(self._live())
 
     def _live(self) -> Core:
         """The connection. Raises ClientNotConnectedError or ClientClosedError."""

@@ -84,6 +84,28 @@ class LogLevel(StrEnum):
     UNKNOWN = "unknown"
 
 
+class RequestPolicy(StrEnum):
+    """What happens when a tracked request cannot be admitted at once."""
+
+    QUEUE = "queue"
+    """It waits: higher priority first, then earlier arrival."""
+    REJECT = "reject"
+    """It fails with LimitExceededError; nothing is recorded."""
+    INTERRUPT = "interrupt"
+    """Holders of the session are asked to stop, and it waits before everybody else of the session."""
+    REPLACE_QUEUED = "replace_queued"
+    """It takes the place of every request that is queued in the session: those end as cancelled."""
+    UNKNOWN = "unknown"
+
+
+class RequestState(StrEnum):
+    """Where a tracked request is while it lives."""
+
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    UNKNOWN = "unknown"
+
+
 class RequestOutcome(StrEnum):
     """How a tracked request ended."""
 
@@ -117,4 +139,5 @@ class ChangeKind(StrEnum):
     REQUEST_LOST = "request_lost"
     FORKED = "forked"
     RESTORED = "restored"
+    REQUEST_CANCEL_REQUESTED = "request_cancel_requested"
     UNKNOWN = "unknown"

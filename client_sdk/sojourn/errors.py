@@ -16,11 +16,19 @@
     ├── SessionNotFoundError                 .session_id
     │   └── SessionDeletedError              .revision
     ├── SessionAlreadyExistsError            .session_id .revision
+    ├── PoolNotFoundError                    .pool
+    ├── TrackingError                        .session_id .request_id; a tracked request is over
+    │   ├── RequestCancelledError            .cancel_reason
+    │   ├── LeaseLostError                   .cause; stop working
+    │   │   └── RequestSupersededError
+    │   ├── RequestNotFoundError
+    │   └── RequestEndedError                .outcome .error
     ├── PreconditionError                    .session_id .revision; nothing was changed
     │   ├── RevisionConflictError            .expected_revision
     │   ├── StatusConflictError              .required_status .status
     │   ├── SessionEndedError                .status
     │   ├── FencingTokenRejectedError        .fencing_token
+    │   ├── RequestNotAdmittedError          .request_id
     │   ├── NotAnIntegerError                .key
     │   └── IntegerOverflowError             .key
     ├── ResumeError                          .session_id; the position cannot be resumed at
@@ -31,7 +39,8 @@
     ├── ResourceExhaustedError
     │   ├── StateLimitExceededError          .session_id .revision .limit .actual .unit
     │   ├── StoreFullError
-    │   └── LimitExceededError               .limit_name .limit
+    │   ├── LimitExceededError               .limit_name .limit
+    │   └── QueueTimeoutError (TimeoutError) .session_id .request_id
     ├── UnavailableError                     retried until the deadline before it is raised
     │   ├── ServerUnreachableError
     │   ├── ServerDrainingError
@@ -153,6 +162,50 @@ class SessionAlreadyExistsError(SojournError):
     revision: int = 0
 
 
+class PoolNotFoundError(SojournError):
+    """There is no such pool; `client.pool(name).resize(size)` makes it."""
+
+    pool: str = ""
+
+
+class TrackingError(SojournError):
+    """A tracked request is over, or never was."""
+
+    session_id: str = ""
+    request_id: str = ""
+
+
+class RequestCancelledError(TrackingError):
+    """Somebody asked the request to stop, or it was cancelled or replaced while it was queued.
+
+    A body may raise it, too: the request then ends as cancelled.
+    """
+
+    cancel_reason: str = ""
+
+
+class LeaseLostError(TrackingError):
+    """The request is no longer admitted and its fencing token is refused: stop working."""
+
+    cause: str = ""
+    """Why: its lease ran out, its stream ended, or it was taken away."""
+
+
+class RequestSupersededError(LeaseLostError):
+    """Another process took the request up with its id; it goes on there."""
+
+
+class RequestNotFoundError(TrackingError):
+    """The session has no live request with this id."""
+
+
+class RequestEndedError(TrackingError):
+    """The request has ended: it finished, or was cancelled or replaced while it was queued."""
+
+    outcome: str = ""
+    error: str = ""
+
+
 class PreconditionError(SojournError):
     """The session is not as the write needed it; nothing was changed. `revision` is the session's current one."""
 
@@ -183,6 +236,12 @@ class FencingTokenRejectedError(PreconditionError):
     """The request with this fencing token is not admitted (any more): stop working."""
 
     fencing_token: int = 0
+
+
+class RequestNotAdmittedError(PreconditionError):
+    """An invocation was to be started under a request that is not admitted (any more): stop working."""
+
+    request_id: str = ""
 
 
 class NotAnIntegerError(PreconditionError):
@@ -249,6 +308,13 @@ class LimitExceededError(ResourceExhaustedError):
 
     limit_name: str = ""
     limit: int = 0
+
+
+class QueueTimeoutError(ResourceExhaustedError, TimeoutError):
+    """The request was not admitted within its `timeout`."""
+
+    session_id: str = ""
+    request_id: str = ""
 
 
 class UnavailableError(SojournError):

@@ -11,14 +11,26 @@ from typing import Any
 
 from pydantic import Field
 
-from .changes import Change, Model, Usage
-from .enums import Durability, InvocationStatus, MessageRole, SessionStatus, StepStatus, Tier
+from .changes import Change, Model, PoolSlot, Usage
+from .enums import (
+    Durability,
+    InvocationStatus,
+    MessageRole,
+    RequestPolicy,
+    RequestState,
+    SessionStatus,
+    StepStatus,
+    Tier,
+)
 
 __all__ = [
     "Counters",
     "Event",
     "Invocation",
     "Message",
+    "Pool",
+    "PoolSlot",
+    "Request",
     "Session",
     "SessionDeleted",
     "StepSummary",
@@ -91,10 +103,16 @@ class Session(Model):
     max_concurrent_requests: int = 0
     """0: the server's default."""
     expire_time: datetime | None = None
-    """When the session will expire unless a write comes first; None when it never will."""
+    """When the session will expire unless a write comes first; None when it never will, and while a request is live."""
     storage: Storage = Storage()
     cursor: str = ""
     """Position of `revision`: watching or listing after it continues exactly here."""
+    admitted_requests: int = 0
+    """Requests admitted now."""
+    queued_requests: int = 0
+    """Requests that wait for admission now."""
+    connection_count: int = 0
+    """Watches and tracked requests that are open now, over all workers; a few seconds behind."""
 
     @property
     def is_active(self) -> bool:
@@ -172,3 +190,55 @@ class Invocation(Model):
     def cost(self) -> float:
         """Cost in the deployment's currency unit; 0 when the writer gave none."""
         return self.usage.cost if self.usage is not None else 0.0
+
+
+class Request(Model):
+    """A piece of work in flight inside a session, as it was when it was read. Labels are empty text when not given."""
+
+    session_id: str
+    id: str
+    name: str = ""
+    """What the request does, for people."""
+    state: RequestState
+    priority: int = 0
+    """0 (last) to 9 (first)."""
+    policy: RequestPolicy = RequestPolicy.QUEUE
+    exclusive: bool = False
+    """Whether no other request of the session is admitted beside it."""
+    user_id: str = ""
+    project: str = ""
+    pool: str = ""
+    """Pool it takes a slot from."""
+    fencing_token: int = 0
+    """0 while it is queued."""
+    pool_slot: PoolSlot | None = None
+    """The slot it holds; None while it has none."""
+    position: int = 0
+    """Place in the queue it waits in, 1 is the next; 0 when it does not wait, and for queues of pools in lists."""
+    waiting_for: str = ""
+    """The limit it waits for, for example `requests_per_session` or `pool`."""
+    lease_ttl: timedelta = timedelta(0)
+    """How long its lease lasts after each renewal."""
+    lease_expire_time: datetime | None = None
+    """When its lease runs out unless it is renewed."""
+    begin_time: datetime
+    admit_time: datetime | None = None
+    """None while it is queued."""
+    progress: float = 0.0
+    """How far it is, 0.0 to 1.0, as it said last."""
+    progress_text: str = ""
+    cancel_requested: bool = False
+    """Whether somebody asked it to stop."""
+    cancel_reason: str = ""
+
+
+class Pool(Model):
+    """A named number of slots that requests of many sessions share."""
+
+    name: str
+    size: int
+    """Number of slots."""
+    used: int = 0
+    """Slots held now."""
+    queued: int = 0
+    """Requests that wait for a slot."""

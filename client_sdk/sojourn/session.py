@@ -6,14 +6,25 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from . import _paging
+from . import _paging, _requests
+from ._fencing import fence_of
 from ._transport import render, render_changes
 from ._transport.calls import WatchStream, Written
 from .config import Seconds
-from .enums import ChangeKind, InvocationStatus, LogLevel, MessageRole, SessionStatus, StepStatus
+from .enums import (
+    ChangeKind,
+    InvocationStatus,
+    LogLevel,
+    MessageRole,
+    RequestPolicy,
+    RequestState,
+    SessionStatus,
+    StepStatus,
+)
 from .errors import SessionNotLoadedError
 from .invocation import InvocationCall
-from .models import Event, Invocation, Message, Session, Usage
+from .models import Event, Invocation, Message, Request, Session, Usage
+from .tracking import Reaction, TrackedRequest
 from .watch import SessionWatch
 from .write import Write
 
@@ -30,7 +41,9 @@ class SessionHandle:
     an idempotency key, so that a retry never takes effect twice. All of them may raise, besides what they name:
     InvalidRequestError (InvalidFieldError, TooLargeError), SessionNotFoundError (SessionDeletedError),
     SessionEndedError, RevisionConflictError when `expected_revision` is given, ResourceExhaustedError,
-    UnavailableError (OutcomeUnknownError: it may have happened) and DeadlineExceededError.
+    UnavailableError (OutcomeUnknownError: it may have happened) and DeadlineExceededError. Inside the block of a
+    request that this client tracks in the session they carry the request's fencing token, and raise
+    FencingTokenRejectedError once it is no longer admitted.
     """
 
     __slots__ = ("_client", "_info", "_revision", "id")
@@ -79,19 +92,21 @@ class SessionHandle:
             expected_revision: commit only at exactly this revision, else RevisionConflictError.
             required_status: commit only in this status, else StatusConflictError.
             fencing_token: commit only while the request with this token is admitted, else FencingTokenRejectedError.
+                None: inside the block of a tracked request that request's, else none.
             idempotency_key: at most 128 bytes; the same key with the same write within 24 hours has the first one's
                 result.
         """
         core = self._client._live()
+        fence = fence_of(self._client, self.id) if fencing_token is None else None
         batch = render_changes.new_write(
             self.id,
             writer=core.behaviour.writer,
             idempotency_key=idempotency_key or core.mint_key(),
             expected_revision=expected_revision,
             required_status=required_status,
-            fencing_token=fencing_token,
+            fencing_token=fence.token if fence is not None else fencing_token,
         )
-        return Write(batch, self._commit)
+        return Write(batch, self._commit, fence.request_id if fence is not None else None)
 
     async def set_state(self, values: Mapping[str, Any], *, expected_revision: int | None = None) -> int:
         """Set state keys to JSON values; other keys stay as they are."""
@@ -158,7 +173,11 @@ class SessionHandle:
         invocation_id: str | None = None,
         request_id: str | None = None,
     ) -> InvocationCall:
-        """A tool invocation to run in an `async with` block: recorded as started, and as finished even on an error."""
+        """A tool invocation to run in an `async with` block: recorded as started, and as finished even on an error.
+
+        `request_id` is the tracked request it runs under; None: that of the block around. Should the request end first,
+        the server closes the invocation as interrupted.
+        """
         return InvocationCall(self.write, self._client._live().run, tool, arguments, invocation_id, request_id)
 
     async def record_invocation(
@@ -173,6 +192,7 @@ class SessionHandle:
         cost: float | Decimal | None = None,
         usage: Usage | None = None,
         invocation_id: str | None = None,
+        request_id: str | None = None,
     ) -> int:
         """Record a tool invocation that is over: its start and its finish in one write."""
         write = self.write()
@@ -186,6 +206,7 @@ class SessionHandle:
             cost=cost,
             usage=usage,
             invocation_id=invocation_id,
+            request_id=request_id,
         )
         return await write._send()
 
@@ -237,17 +258,91 @@ class SessionHandle:
         """
         core = self._client._live()
         key = idempotency_key or core.mint_key()
+        fence = fence_of(self._client, self.id) if fencing_token is None else None
         request = render.complete_session(
             self.id,
             status=status,
             error=error,
             expected_revision=expected_revision,
-            fencing_token=fencing_token,
+            fencing_token=fence.token if fence is not None else fencing_token,
             writer=core.behaviour.writer,
             idempotency_key=key,
         )
         written = await core.call(lambda timeout: core.calls.complete_session(request, timeout), change=(self.id, key))
         return self._note(written)
+
+    def track(
+        self,
+        name: str = "",
+        *,
+        priority: int = 0,
+        policy: RequestPolicy | str = RequestPolicy.QUEUE,
+        exclusive: bool = False,
+        timeout: Seconds | None = None,
+        pool: str | None = None,
+        request_id: str | None = None,
+        lease_ttl: Seconds | None = None,
+        expected_revision: int | None = None,
+        required_status: SessionStatus | str | None = None,
+        on_cancel: Reaction = "raise",
+        on_lost: Reaction = "raise",
+        fence: bool = True,
+    ) -> TrackedRequest:
+        """A piece of work to do in an `async with` block: bounded, ordered, visible to all, and can be asked to stop.
+
+        Args:
+            name: what it does, for people.
+            priority: 0 (last) to 9 (first).
+            policy: what it does when it cannot be admitted at once: `queue`, `reject`, `interrupt` or `replace_queued`.
+            exclusive: whether no other request of the session may be admitted beside it.
+            timeout: how long to wait in the queue. None: as long as it takes.
+            pool: a pool it takes a slot from, too.
+            request_id: its id; a live request with that id is taken up. None: a new one.
+            lease_ttl: how long it stays admitted without a sign of life, 1 s to 24 h. None: the server's default.
+            expected_revision, required_status: begin only at this revision, in this status.
+            on_cancel: when it is asked to stop, `raise`: its body is cancelled and the block raises
+                RequestCancelledError; `flag`: only `request.cancelled` is set.
+            on_lost: the same for the loss of its lease: LeaseLostError and `request.lost`.
+            fence: whether writes to the session in its body carry its fencing token, and invocations its id.
+
+        Entering raises QueueTimeoutError, LimitExceededError, RequestCancelledError (it was cancelled in the queue),
+        PoolNotFoundError, SessionNotFoundError, SessionEndedError, RevisionConflictError, StatusConflictError and
+        UnavailableError. Leaving a body that ended well raises LeaseLostError when the lease had been lost by then.
+        """
+        begin = _requests.begin(
+            self._client._live(),
+            self.id,
+            name,
+            priority=priority,
+            policy=policy,
+            exclusive=exclusive,
+            timeout=timeout,
+            pool=pool,
+            request_id=request_id,
+            lease_ttl=lease_ttl,
+            expected_revision=expected_revision,
+            required_status=required_status,
+        )
+        return TrackedRequest(
+            self._client,
+            begin,
+            self,
+            policy=policy,
+            timeout=timeout,
+            on_cancel=on_cancel,
+            on_lost=on_lost,
+            fence=fence,
+        )
+
+    def requests(
+        self, *, pool: str | None = None, state: RequestState | str | None = None, limit: int | None = None
+    ) -> AsyncIterator[Request]:
+        """The session's live requests, oldest first; see `Client.requests`."""
+        return self._client.requests(session_id=self.id, pool=pool, state=state, limit=limit)
+
+    async def cancel_request(self, request_id: str, *, reason: str = "", force: bool = False) -> bool:
+        """Ask a request of the session to stop; whether it has ended. See `Client.cancel_request`."""
+        return await self._client.cancel_request(self.id, request_id, reason=reason, force=force)
 
     def watch(
         self,

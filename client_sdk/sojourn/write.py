@@ -31,11 +31,12 @@ class Write:
     InvalidFieldError for an argument that is wrong on its face, and then adds nothing.
     """
 
-    __slots__ = ("_batch", "_commit", "_done", "_written")
+    __slots__ = ("_batch", "_commit", "_done", "_request_id", "_written")
 
-    def __init__(self, batch: render.WriteBatch, commit: Commit) -> None:
+    def __init__(self, batch: render.WriteBatch, commit: Commit, request_id: str | None = None) -> None:
         self._batch = batch
         self._commit = commit
+        self._request_id = request_id  # the tracked request that invocations run under unless they name another
         self._done = False
         self._written: Written | None = None
 
@@ -108,8 +109,12 @@ class Write:
     def start_invocation(
         self, tool: str, *, arguments: Any = None, invocation_id: str | None = None, request_id: str | None = None
     ) -> str:
-        """Record that a tool invocation began; its id, minted when none is given."""
+        """Record that a tool invocation began; its id, minted when none is given.
+
+        `request_id` is the tracked request it runs under; None: that of the block around, if there is one.
+        """
         invocation_id = invocation_id or mint_invocation_id()
+        request_id = request_id or self._request_id
         render.start_invocation(self._open(), invocation_id, tool, arguments=arguments, request_id=request_id)
         return invocation_id
 
@@ -150,10 +155,11 @@ class Write:
         cost: float | Decimal | None = None,
         usage: Usage | None = None,
         invocation_id: str | None = None,
+        request_id: str | None = None,
     ) -> str:
         """Record a tool invocation that is over, its start and its finish; its id, minted when none is given.
 
-        Without a `duration` it counts as having taken no time.
+        Without a `duration` it counts as having taken no time. `request_id` is as for `start_invocation`.
         """
         invocation_id = invocation_id or mint_invocation_id()
         render.record_invocation(
@@ -167,6 +173,7 @@ class Write:
             duration=duration,
             cost=cost,
             usage=usage,
+            request_id=request_id or self._request_id,
         )
         return invocation_id
 

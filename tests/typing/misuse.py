@@ -16,7 +16,15 @@ async def misuse(client: sojourn.Client, session: sojourn.SessionHandle) -> None
     await session.add_message("user", "x", usage={"input_tokens": 1})  # error: arg-type
     session.revision = 3  # error: misc
     print(session.info.no_such_field)  # error: attr-defined
-    session.track("plan")  # error: attr-defined
+    session.track("plan", 3)  # error: call-arg
+    session.track(on_cancel="ignore")  # error: arg-type
+    with session.track("plan"):  # error: attr-defined
+        pass
+    client.pool("browsers").slot(pool="other")  # error: call-arg
+    await client.pool("browsers")  # error: misc
+    async with session.track("plan") as request:
+        request.fencing_token = 3  # error: misc
+        print(request.pool_slot.slot)  # error: union-attr
     for event in session.events():  # error: attr-defined
         print(event)
     async with session.write() as write:

@@ -44,6 +44,37 @@ async def writes(session: sojourn.SessionHandle) -> None:
         call.cost = 0.1
 
 
+async def requests(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
+    async with session.track("plan", priority=3, policy="reject", timeout=timedelta(minutes=1)) as request:
+        assert_type(request, sojourn.TrackedRequest)
+        assert_type(request.session, sojourn.SessionHandle)
+        assert_type(request.fencing_token, int)
+        assert_type(request.queued_for, timedelta)
+        assert_type(request.cancelled, sojourn.Signal)
+        assert_type(await request.cancelled, str)
+        assert_type(request.lost.reason, str)
+        assert_type(bool(request.lost), bool)
+        await request.progress(0.4, "half")
+    pool = client.pool("browsers", session=session)
+    assert_type(pool, sojourn.PoolHandle)
+    async with pool.slot("checkout", on_cancel="flag") as request:
+        assert_type(request.pool_slot, sojourn.PoolSlot | None)
+    assert_type(await pool.resize(3), sojourn.Pool)
+    assert_type(await pool.info(), sojourn.Pool)
+    assert_type(await client.pools(), list[sojourn.Pool])
+    assert_type(client.requests(state="queued"), AsyncIterator[sojourn.Request])
+    async for found in session.requests(state=sojourn.RequestState.ADMITTED):
+        assert_type(found.state, sojourn.RequestState)
+        assert_type(await session.cancel_request(found.id, force=True), bool)
+        assert_type(await client.cancel_request(session.id, found.id, reason="stuck"), bool)
+    try:
+        await session.log("late")
+    except sojourn.LeaseLostError as error:
+        assert_type(error.cause, str)
+    except sojourn.RequestCancelledError as error:
+        assert_type(error.cancel_reason, str)
+
+
 async def reads(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
     async for event in session.events(after=0, kinds="custom", limit=3, reverse=True):
         assert_type(event, sojourn.Event)

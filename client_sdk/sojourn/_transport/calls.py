@@ -1,4 +1,4 @@
-"""The calls of SessionService: each sends one request once, with a deadline, and raises errors of this package.
+"""The calls of the service: each sends one request once, with a deadline, and raises errors of this package.
 
 Retrying is up to the caller of this module (`retrying.py`, `_batching.py`, `_watching.py`).
 """
@@ -13,15 +13,19 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from sojourn.v1 import session_pb2
+from sojourn.v1 import admin_service_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 
 from .. import models
 from ..errors import ClientClosedError, ProtocolError, SojournError
 from . import faults, parse
+from .tracking import TrackingCalls
 
 R = TypeVar("R")
-_SERVICE = pb.DESCRIPTOR.services_by_name["SessionService"]
+_SERVICES = (
+    pb.DESCRIPTOR.services_by_name["SessionService"],
+    admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+)
 
 
 class Written:
@@ -87,55 +91,56 @@ class Calls:
         self._closed = False
         # The batches are handled as bytes: see `render_changes`.
         self._write_batch: Any = channel.unary_unary(
-            _path("BatchWriteSessions"), response_deserializer=pb.BatchWriteSessionsResponse.FromString
+            self.path("BatchWriteSessions"), response_deserializer=pb.BatchWriteSessionsResponse.FromString
         )
         self._get_batch: Any = channel.unary_unary(
-            _path("BatchGetSessions"), response_deserializer=pb.BatchGetSessionsResponse.FromString
+            self.path("BatchGetSessions"), response_deserializer=pb.BatchGetSessionsResponse.FromString
         )
-        self._create = _unary(channel, "CreateSession", pb.CreateSessionRequest, pb.CreateSessionResponse)
-        self._complete = _unary(channel, "CompleteSession", pb.CompleteSessionRequest, pb.CompleteSessionResponse)
-        self._delete = _unary(channel, "DeleteSession", pb.DeleteSessionRequest, pb.DeleteSessionResponse)
-        self._list_sessions = _unary(channel, "ListSessions", pb.ListSessionsRequest, pb.ListSessionsResponse)
-        self._list_events = _unary(channel, "ListEvents", pb.ListEventsRequest, pb.ListEventsResponse)
+        self._create = self.unary("CreateSession", pb.CreateSessionRequest, pb.CreateSessionResponse)
+        self._complete = self.unary("CompleteSession", pb.CompleteSessionRequest, pb.CompleteSessionResponse)
+        self._delete = self.unary("DeleteSession", pb.DeleteSessionRequest, pb.DeleteSessionResponse)
+        self._list_sessions = self.unary("ListSessions", pb.ListSessionsRequest, pb.ListSessionsResponse)
+        self._list_events = self.unary("ListEvents", pb.ListEventsRequest, pb.ListEventsResponse)
         self._watch_session = channel.unary_stream(
-            _path("WatchSession"),
+            self.path("WatchSession"),
             request_serializer=pb.WatchSessionRequest.SerializeToString,
             response_deserializer=pb.WatchSessionResponse.FromString,
         )
         self._watch_sessions = channel.unary_stream(
-            _path("WatchSessions"),
+            self.path("WatchSessions"),
             request_serializer=pb.WatchSessionsRequest.SerializeToString,
             response_deserializer=pb.WatchSessionsResponse.FromString,
         )
+        self.tracking = TrackingCalls(channel, metadata, self)
 
     async def create_session(self, request: pb.CreateSessionRequest, timeout: float) -> models.Session:
         """Create a session; the session, new or found."""
-        response = await self._call(self._create, request, timeout)
+        response = await self.call(self._create, request, timeout)
         return parse.session(response.session)
 
     async def complete_session(self, request: pb.CompleteSessionRequest, timeout: float) -> Written:
         """End a session."""
-        response = await self._call(self._complete, request, timeout)
+        response = await self.call(self._complete, request, timeout)
         return Written(response.write)
 
     async def delete_session(self, request: pb.DeleteSessionRequest, timeout: float) -> int:
         """Delete a session; its last revision."""
-        response = await self._call(self._delete, request, timeout)
+        response = await self.call(self._delete, request, timeout)
         return int(response.revision)
 
     async def list_sessions(self, request: pb.ListSessionsRequest, timeout: float) -> tuple[list[models.Session], str]:
         """One page of sessions, and the token of the next."""
-        response = await self._call(self._list_sessions, request, timeout)
+        response = await self.call(self._list_sessions, request, timeout)
         return [parse.session(item) for item in response.sessions], response.next_page_token
 
     async def list_events(self, request: pb.ListEventsRequest, timeout: float) -> tuple[list[models.Event], str]:
         """One page of events, and the token of the next."""
-        response = await self._call(self._list_events, request, timeout)
+        response = await self.call(self._list_events, request, timeout)
         return [parse.event(item) for item in response.events], response.next_page_token
 
     async def write_batch(self, writes: Sequence[bytes], timeout: float) -> list[Written | SojournError]:
         """Send encoded writes as one batch; an outcome for each, in their order."""
-        response = await self._call(self._write_batch, b"".join(writes), timeout)
+        response = await self.call(self._write_batch, b"".join(writes), timeout)
         outcomes: list[Written | SojournError] = [
             faults.from_item(item.status) if item.HasField("status") else Written(item.result)
             for item in response.items
@@ -144,7 +149,7 @@ class Calls:
 
     async def get_batch(self, reads: Sequence[bytes], timeout: float) -> list[models.Session | SojournError]:
         """Send encoded reads as one batch; an outcome for each, in their order."""
-        response = await self._call(self._get_batch, b"".join(reads), timeout)
+        response = await self.call(self._get_batch, b"".join(reads), timeout)
         outcomes: list[models.Session | SojournError] = [
             faults.from_item(item.status) if item.HasField("status") else parse.session(item.session)
             for item in response.items
@@ -159,18 +164,36 @@ class Calls:
         """Open a watch of many sessions."""
         return WatchStream(self._watch_sessions(request, metadata=self._metadata), self)
 
+    def unary(self, method: str, request: type[Message], response: type[Message]) -> Any:
+        """A unary method of the service."""
+        return self._channel.unary_unary(
+            self.path(method), request_serializer=request.SerializeToString, response_deserializer=response.FromString
+        )
+
+    @staticmethod
+    def path(method: str) -> str:
+        """Where a method is found."""
+        service = next(service for service in _SERVICES if method in service.methods_by_name)
+        return f"/{service.full_name}/{method}"
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     async def close(self) -> None:
         """Close the channel; calls and watches under way raise ClientClosedError."""
         self._closed = True
         await self._channel.close()
 
     def raise_if_closed(self) -> None:
-        """Raise ClientClosedError when a call was cancelled by `close`, and not by its task's cancellation."""
+        """Raise ClientClosedError when a call was ended by `close`, and not by its task's cancellation."""
         task = asyncio.current_task()
         if self._closed and (task is None or not task.cancelling()):
             raise ClientClosedError("the client was closed while the call was under way") from None
 
-    async def _call(self, method: Any, request: Any, timeout: float) -> Any:
+    async def call(self, method: Any, request: Any, timeout: float) -> Any:
+        """Make a unary call. Raises SojournError."""
         try:
             return await method(request, timeout=timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
@@ -183,16 +206,6 @@ class Calls:
 def encode_read(session_id: str) -> bytes:
     """The read of one whole session, as it goes into any batch."""
     return pb.BatchGetSessionsRequest(session_ids=[session_id], view=session_pb2.SESSION_VIEW_FULL).SerializeToString()
-
-
-def _unary(channel: grpc.aio.Channel, method: str, request: type[Message], response: type[Message]) -> Any:
-    return channel.unary_unary(
-        _path(method), request_serializer=request.SerializeToString, response_deserializer=response.FromString
-    )
-
-
-def _path(method: str) -> str:
-    return f"/{_SERVICE.full_name}/{_SERVICE.methods_by_name[method].name}"
 
 
 def _checked(outcomes: list[R], expected: int) -> list[R]:

@@ -28,9 +28,15 @@ _BY_REASON: dict[str, type[errors.SojournError]] = {
     "SESSION_DELETED": errors.SessionDeletedError,
     "SESSION_ALREADY_EXISTS": errors.SessionAlreadyExistsError,
     "SESSION_ENDED": errors.SessionEndedError,
+    "REQUEST_NOT_FOUND": errors.RequestNotFoundError,
+    "REQUEST_ENDED": errors.RequestEndedError,
+    "POOL_NOT_FOUND": errors.PoolNotFoundError,
     "REVISION_CONFLICT": errors.RevisionConflictError,
     "STATUS_CONFLICT": errors.StatusConflictError,
     "FENCING_TOKEN_REJECTED": errors.FencingTokenRejectedError,
+    "LEASE_LOST": errors.LeaseLostError,
+    "REQUEST_NOT_ADMITTED": errors.RequestNotAdmittedError,
+    "REQUEST_SUPERSEDED": errors.RequestSupersededError,
     "IDEMPOTENCY_KEY_REUSED": errors.IdempotencyKeyReusedError,
     "CURSOR_MALFORMED": errors.CursorMalformedError,
     "CURSOR_IN_FUTURE": errors.CursorInFutureError,
@@ -44,6 +50,7 @@ _BY_REASON: dict[str, type[errors.SojournError]] = {
     "OUTCOME_UNKNOWN": errors.OutcomeUnknownError,
     "SERVER_DRAINING": errors.ServerDrainingError,
     "LIMIT_EXCEEDED": errors.LimitExceededError,
+    "QUEUE_TIMEOUT": errors.QueueTimeoutError,
     "INTERNAL": errors.ServerError,
 }
 
@@ -135,9 +142,9 @@ def _make(
             attributes[name] = text
         elif isinstance(default, int) and text.removeprefix("-").isdecimal():
             attributes[name] = int(text)
-    for name in ("status", "required_status"):
+    for name in ("status", "required_status", "outcome"):
         if name in attributes:
-            attributes[name] = str(attributes[name]).lower()  # as SessionStatus spells them
+            attributes[name] = str(attributes[name]).lower()  # as the enums spell them
     if issubclass(kind, errors.ServerError):
         attributes["code"] = code.name
     if reason:

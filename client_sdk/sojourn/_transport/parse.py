@@ -53,6 +53,9 @@ def session(message: session_pb2.Session) -> models.Session:
             archive_path=storage.archive_path,
         ),
         cursor=message.cursor.token,
+        admitted_requests=message.admitted_requests,
+        queued_requests=message.queued_requests,
+        connection_count=message.connection_count,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sojourn.v1 import event_pb2, session_pb2
+from sojourn.v1 import event_pb2, request_pb2, session_pb2
 
 from .. import changes
 from . import vocabulary
@@ -37,6 +37,11 @@ def usage(message: session_pb2.Usage) -> changes.Usage:
         total_tokens=message.total_tokens,
         cost=from_micros(message.cost_micros),
     )
+
+
+def pool_slot(message: request_pb2.PoolSlot) -> changes.PoolSlot:
+    """A slot of a pool."""
+    return changes.PoolSlot(pool=message.pool, slot=message.slot, fencing_token=message.fencing_token)
 
 
 def _state_set(message: event_pb2.StateSet) -> changes.StateSet:
@@ -151,7 +156,14 @@ def _status_changed(message: event_pb2.StatusChanged) -> changes.StatusChanged:
 
 
 def _request_queued(message: event_pb2.RequestQueued) -> changes.RequestQueued:
-    return changes.RequestQueued(request_id=message.request_id, name=message.name, priority=message.priority)
+    return changes.RequestQueued(
+        request_id=message.request_id,
+        name=message.name,
+        priority=message.priority,
+        exclusive=message.exclusive,
+        pool=message.pool,
+        interrupts=message.interrupts,
+    )
 
 
 def _request_admitted(message: event_pb2.RequestAdmitted) -> changes.RequestAdmitted:
@@ -160,6 +172,8 @@ def _request_admitted(message: event_pb2.RequestAdmitted) -> changes.RequestAdmi
         name=message.name,
         fencing_token=message.fencing_token,
         exclusive=message.exclusive,
+        pool_slot=pool_slot(message.pool_slot) if message.HasField("pool_slot") else None,
+        priority=message.priority,
     )
 
 
@@ -176,7 +190,11 @@ def _request_finished(message: event_pb2.RequestFinished) -> changes.RequestFini
 
 
 def _request_lost(message: event_pb2.RequestLost) -> changes.RequestLost:
-    return changes.RequestLost(request_id=message.request_id, fencing_token=message.fencing_token)
+    return changes.RequestLost(request_id=message.request_id, fencing_token=message.fencing_token, cause=message.cause)
+
+
+def _request_cancel_requested(message: event_pb2.RequestCancelRequested) -> changes.RequestCancelRequested:
+    return changes.RequestCancelRequested(request_id=message.request_id, reason=message.reason)
 
 
 def _forked(message: event_pb2.Forked) -> changes.Forked:
@@ -209,4 +227,5 @@ _READERS: dict[str, Callable[[Any], changes.Change]] = {
     "request_lost": _request_lost,
     "forked": _forked,
     "restored": _restored,
+    "request_cancel_requested": _request_cancel_requested,
 }

@@ -202,7 +202,7 @@ def position(at: Event | str | int | None, field: str) -> pb.Position | None:
 
 
 def fill_precondition(
-    request: pb.WriteSessionRequest | pb.CompleteSessionRequest,
+    request: pb.WriteSessionRequest | pb.CompleteSessionRequest | pb.BeginRequestRequest,
     expected_revision: int | None,
     required_status: str | None,
     fencing_token: int | None,

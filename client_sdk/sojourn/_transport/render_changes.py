@@ -133,9 +133,10 @@ def record_invocation(
     duration: Seconds | None,
     cost: float | Decimal | None,
     usage: Usage | None,
+    request_id: str | None,
 ) -> None:
     """InvocationStarted and InvocationFinished: both are made before either is added."""
-    started = _start(invocation_id, tool, arguments, None)
+    started = _start(invocation_id, tool, arguments, request_id)
     finished = _finish(invocation_id, None, status, result, error, duration, cost, usage)
     _add(batch, invocation_started=started)
     _add(batch, invocation_finished=finished)

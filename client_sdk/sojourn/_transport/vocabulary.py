@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sojourn.v1 import event_pb2, session_pb2
+from sojourn.v1 import event_pb2, request_pb2, session_pb2
 
 from .. import enums
 from .values import invalid
@@ -58,4 +58,6 @@ MESSAGE_ROLE = Vocabulary(enums.MessageRole, event_pb2.MessageRole)
 INVOCATION_STATUS = Vocabulary(enums.InvocationStatus, event_pb2.InvocationStatus)
 LOG_LEVEL = Vocabulary(enums.LogLevel, event_pb2.LogLevel, unspecified=enums.LogLevel.INFO)
 REQUEST_OUTCOME = Vocabulary(enums.RequestOutcome, event_pb2.RequestOutcome)
+REQUEST_POLICY = Vocabulary(enums.RequestPolicy, request_pb2.RequestPolicy)
+REQUEST_STATE = Vocabulary(enums.RequestState, request_pb2.RequestState)
 CHANGE_KIND = Vocabulary(enums.ChangeKind, event_pb2.ChangeKind)

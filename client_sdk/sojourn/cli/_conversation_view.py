@@ -45,6 +45,8 @@ def print_conversation(out: Console, events: Iterable[Event], *, fold: int | Non
             match change:
                 case ch.SessionCreated() | ch.StatusChanged() | ch.ResultSet():
                     continue  # the header tells them
+                case ch.RequestProgressed():
+                    continue  # of the moment
                 case ch.InvocationFinished(invocation_id=call, status="succeeded") if call in answered:
                     continue  # the tool's message tells it
                 case ch.MessageAppended():

@@ -15,7 +15,7 @@ Exit codes:
   0    success
   1    failure
   2    wrong usage
-  3    the session does not exist
+  3    no such session, request or pool
   4    the server cannot be reached
   130  interrupted with Ctrl-C"""
 
@@ -73,6 +73,12 @@ def explain(error: Exception, *, target: str) -> CommandError:
     match error:
         case errors.SessionNotFoundError():
             return CommandError(str(error), hint="`sojourn list` shows the sessions there are", code=ExitCode.NOT_FOUND)
+        case errors.RequestNotFoundError():
+            hint = "`sojourn requests` shows the live ones"
+            return CommandError(str(error), hint=hint, code=ExitCode.NOT_FOUND)
+        case errors.PoolNotFoundError():
+            hint = "`sojourn pools` shows those there are, `sojourn pools NAME --size N` makes one"
+            return CommandError(str(error), hint=hint, code=ExitCode.NOT_FOUND)
         case errors.StoreUnavailableError() | errors.OutcomeUnknownError():
             return CommandError(f"the server at {target} has trouble: {error}", code=ExitCode.UNREACHABLE)
         case errors.UnavailableError() | errors.DeadlineExceededError():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from ._errors import EXIT_CODES
+from .cancel import cancel
 from .demo import demo
+from .list_requests import list_requests
 from .list_sessions import list_sessions
+from .pools import pools
 from .replay import replay
 from .serve import serve
 from .show import show
+from .top import top
 from .watch import watch
 
 
@@ -22,8 +26,9 @@ def main() -> None:
     sojourn demo       agents at work, live, with nothing to set up
     sojourn serve      a server on localhost:7431
     sojourn watch      what happens in its sessions, as it happens
+    sojourn top        its sessions, requests and pools, live
     """
 
 
-for command in (serve, list_sessions, show, watch, replay, demo):
+for command in (serve, list_sessions, show, watch, top, list_requests, cancel, pools, replay, demo):
     main.add_command(command)

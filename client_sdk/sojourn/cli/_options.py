@@ -13,11 +13,13 @@ DEFAULT_TARGET = "localhost:7431"
 
 STATUSES = ("active", "completed", "failed", "abandoned", "cancelled", "expired")
 
+REQUEST_STATES = ("queued", "admitted")
+
 CHANGE_KINDS = (
     "state_set", "state_deleted", "state_incremented", "message_appended", "invocation_started", "invocation_finished",
     "step_finished", "result_set", "artifact_attached", "log_appended", "info_updated", "custom", "session_created",
-    "status_changed", "request_queued", "request_admitted", "request_progressed", "request_finished", "request_lost",
-    "forked", "restored",
+    "status_changed", "request_queued", "request_admitted", "request_progressed", "request_cancel_requested",
+    "request_finished", "request_lost", "forked", "restored",
 )  # fmt: skip
 """Here again, and tested to be the SDK's: `--help` must not wait for the SDK to be imported."""
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sojourn import changes as ch
 
-from ._text import clean, clock, compact, one_line, spent, stamp
+from ._text import clean, clock, compact, counted, one_line, spent, stamp
 
 if TYPE_CHECKING:
     from sojourn.enums import SessionStatus
@@ -29,6 +29,15 @@ _STATUS_STYLES = {
 ROLE_STYLES = {"user": "bold blue", "assistant": "bold green", "system": "bold magenta", "tool": "bold yellow"}
 _OUTCOME_STYLES = {"succeeded": "green", "passed": "green", "failed": "red", "error": "red", "interrupted": "red"}
 _LEVEL_STYLES = {"warning": "yellow", "error": "red", "debug": "dim"}
+
+RequestChange = (
+    ch.RequestQueued
+    | ch.RequestAdmitted
+    | ch.RequestProgressed
+    | ch.RequestCancelRequested
+    | ch.RequestFinished
+    | ch.RequestLost
+)
 
 
 def status_text(status: SessionStatus) -> Text:
@@ -123,11 +132,39 @@ def _describe_data(change: ch.Change, width: int) -> tuple[str, str, str]:
         case ch.Custom():
             payload = "" if change.payload is None else compact(change.payload)
             return "custom", "cyan", one_line(f"{change.type} {payload}", width)
+        case _ if isinstance(change, RequestChange):
+            return "request", "blue", one_line(" ".join(filter(None, _request_words(change))), width)
         case ch.UnknownChange():
             return "unknown", "dim", "a kind of change that this version does not know"
         case _:
             facts = [f"{key}={value}" for key, value in change.model_dump(mode="json", exclude={"kind"}).items()]
             return str(change.kind).replace("_", " "), "dim", one_line(" ".join(facts), width)
+
+
+def _request_words(change: RequestChange) -> Iterator[str]:
+    """What became of a request, and which; empty words are left out by the reader."""
+    match change:
+        case ch.RequestQueued():
+            yield from ("queued", change.name, f"priority {change.priority}" if change.priority else "")
+            yield from ("exclusive" if change.exclusive else "", f"for pool {change.pool}" if change.pool else "")
+        case ch.RequestAdmitted():
+            slot = change.pool_slot
+            yield from (
+                "admitted",
+                change.name,
+                f"token {change.fencing_token}",
+                "exclusive" if change.exclusive else "",
+            )
+            yield f"slot {slot.slot} of pool {slot.pool}" if slot is not None else ""
+        case ch.RequestProgressed():
+            yield from (f"{change.fraction:.0%}", change.text)
+        case ch.RequestCancelRequested():
+            yield f"asked to stop: {change.reason}" if change.reason else "asked to stop"
+        case ch.RequestFinished():
+            yield f"{change.outcome}: {change.error}" if change.error else change.outcome
+        case ch.RequestLost():
+            yield f"lost: {change.cause}" if change.cause else "lost"
+    yield f"({change.request_id})"
 
 
 def session_facts(session: Session) -> Iterator[tuple[str, Text]]:
@@ -163,6 +200,9 @@ def session_facts(session: Session) -> Iterator[tuple[str, Text]]:
     }
     shown = [f"{count:,} {name}" for name, count in counts.items() if count]
     yield "holds", Text(", ".join([f"revision {session.revision:,}", *shown]))
+    if session.admitted_requests or session.queued_requests or session.connection_count:
+        live = f"{counted(session.admitted_requests, 'request')} admitted, {session.queued_requests:,} queued"
+        yield "live", Text(f"{live}, {counted(session.connection_count, 'connection')}")
     if usage.total_tokens or usage.cost:
         tokens = f"{usage.total_tokens:,} tokens ({usage.input_tokens:,} in, {usage.output_tokens:,} out)"
         yield "usage", Text(f"{tokens}, cost {usage.cost:g}" if usage.cost else tokens)

@@ -77,3 +77,12 @@ def spent(duration: timedelta) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def briefly(duration: timedelta) -> str:
+    """A duration in its largest unit, for columns: `42 s`, `3 min`, `2 h`, `5 d`; never less than nothing."""
+    seconds = max(0, int(duration.total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from sojourn.cli import main
-from sojourn.cli._options import CHANGE_KINDS, STATUSES
-from sojourn.enums import ChangeKind, SessionStatus
+from sojourn.cli._options import CHANGE_KINDS, REQUEST_STATES, STATUSES
+from sojourn.enums import ChangeKind, RequestState, SessionStatus
 
-COMMANDS = ["serve", "show", "list", "watch", "replay", "demo"]
+COMMANDS = ["serve", "show", "list", "watch", "top", "requests", "cancel", "pools", "replay", "demo"]
 
 
 def invoke(*arguments, **options):
@@ -57,6 +57,7 @@ def test_help_waits_for_nothing_heavy():
 def test_choices_are_those_of_the_sdk():
     assert set(CHANGE_KINDS) == set(ChangeKind) - {"unknown"}
     assert set(STATUSES) == set(SessionStatus) - {"unknown"}
+    assert set(REQUEST_STATES) == set(RequestState) - {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -77,13 +78,33 @@ def test_choices_are_those_of_the_sdk():
         ["serve", "--ephemeral", "--data-dir", "x"],
         ["serve", "--redis", "redis://x", "--data-dir", "x"],
         ["demo", "--agents", "0"],
+        ["requests", "x", "--user", "ann"],
+        ["requests", "--state", "done"],
+        ["cancel", "x"],
+        ["pools", "--size", "3"],
+        ["pools", "browsers", "--size", "-1"],
+        ["top", "--interval", "0"],
+        ["top"],  # standard output is no terminal
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):
     assert invoke(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["show", "x"], ["watch"], ["watch", "x"], ["replay", "-"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["show", "x"],
+        ["watch"],
+        ["watch", "x"],
+        ["replay", "-"],
+        ["requests"],
+        ["cancel", "x", "y"],
+        ["pools"],
+        ["top", "--once"],
+    ],
+)
 def test_an_absent_server_exits_with_4_and_the_next_step(arguments, nobody):
     result = invoke(*arguments, "--target", nobody, input="")
     assert result.exit_code == 4

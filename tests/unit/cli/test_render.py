@@ -42,11 +42,23 @@ EXAMPLES = [
     ),
     (ch.ArtifactAttached(name="home.png", version=2, size_bytes=2048), ["home.png v2", "2,048 bytes"]),
     (ch.Custom(type="acme.mark", payload={"x": 1}), ["acme.mark", '{"x": 1}']),
-    (ch.RequestQueued(request_id="r1", name="plan"), ["r1", "plan"]),
-    (ch.RequestAdmitted(request_id="r1", fencing_token=7), ["r1", "7"]),
-    (ch.RequestProgressed(request_id="r1", fraction=0.5, text="half"), ["half"]),
-    (ch.RequestFinished(request_id="r1", outcome="succeeded"), ["succeeded"]),
-    (ch.RequestLost(request_id="r1", fencing_token=7), ["r1"]),
+    (
+        ch.RequestQueued(request_id="r1", name="plan", priority=3, exclusive=True, pool="gpus"),
+        ["queued plan priority 3 exclusive for pool gpus (r1)"],
+    ),
+    (
+        ch.RequestAdmitted(
+            request_id="r1",
+            name="plan",
+            fencing_token=7,
+            pool_slot=ch.PoolSlot(pool="gpus", slot=2, fencing_token=9),
+        ),
+        ["admitted plan token 7 slot 2 of pool gpus (r1)"],
+    ),
+    (ch.RequestProgressed(request_id="r1", fraction=0.5, text="half"), ["50% half (r1)"]),
+    (ch.RequestCancelRequested(request_id="r1", reason="too slow"), ["asked to stop: too slow (r1)"]),
+    (ch.RequestFinished(request_id="r1", outcome="failed", error="no disk"), ["failed: no disk (r1)"]),
+    (ch.RequestLost(request_id="r1", fencing_token=7, cause="the lease ran out"), ["lost: the lease ran out (r1)"]),
     (ch.Forked(parent_id="p", parent_revision=3), ["p", "3"]),
     (ch.Restored(restored_revision=9), ["9"]),
     (ch.UnknownChange(), ["unknown"]),
@@ -152,9 +164,26 @@ def test_the_header_leaves_out_what_is_empty():
     assert 'k = {"a": 1}' not in printed(lambda out: print_header(out, session, with_state=False))
 
 
+def test_the_header_tells_what_is_live():
+    session = Session(
+        id="s", uid="u", revision=1, create_time=NOW, update_time=NOW,
+        admitted_requests=2, queued_requests=1, connection_count=1,
+    )  # fmt: skip
+    text = printed(lambda out: print_header(out, session, with_state=False))
+    assert "2 requests admitted, 1 queued, 1 connection " in text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.123, "0.12 s"), (59, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")],
 )
 def test_durations_for_people(seconds, text):
     assert _text.spent(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (0.9, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172_800, "2 d")],
+)
+def test_durations_for_columns(seconds, text):
+    assert _text.briefly(timedelta(seconds=seconds)) == text

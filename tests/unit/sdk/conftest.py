@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from sojourn import Client, RetryPolicy, Timeouts, Watching
-from sojourn.v1 import session_service_pb2_grpc
+from sojourn.v1 import admin_service_pb2_grpc, session_service_pb2_grpc
 from tests.unit.sdk.fake_service import FakeService
 
 
@@ -32,6 +32,7 @@ class Running:
 async def serve(service: FakeService, port: int = 0) -> Running:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     session_service_pb2_grpc.add_SessionServiceServicer_to_server(service, server)
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     return Running(service, server, f"127.0.0.1:{port}")

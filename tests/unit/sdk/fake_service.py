@@ -15,8 +15,9 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from sojourn.v1 import error_reason_pb2, event_pb2, session_pb2, session_service_pb2_grpc
+from sojourn.v1 import error_reason_pb2, event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
+from tests.unit.sdk.fake_tracking import FakeTracking
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -100,12 +101,14 @@ def refuse(index: int, status: pb.ItemStatus) -> Step:
     return step
 
 
-class FakeService(session_service_pb2_grpc.SessionServiceServicer):
+class FakeService(FakeTracking):
     def __init__(self) -> None:
+        super().__init__()
         self.logs: dict[str, list[event_pb2.Event]] = {}
         self.calls: list[tuple[str, Any]] = []
         self.metadata: list[dict[str, str]] = []
         self.ended_watches = 0
+        self.statuses: dict[str, int] = {}
         self._plans: dict[str, deque[Step]] = {}
         self._scripts: deque[Script] = deque()
         self._results: dict[tuple[str, str], Any] = {}
@@ -245,7 +248,7 @@ class FakeService(session_service_pb2_grpc.SessionServiceServicer):
             id=session_id,
             uid=f"uid-{session_id}",
             kind="session",
-            status=session_pb2.SESSION_STATUS_ACTIVE,
+            status=self.statuses.get(session_id, session_pb2.SESSION_STATUS_ACTIVE),
             revision=revision,
             cursor=cursor(revision),
         )

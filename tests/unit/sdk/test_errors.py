@@ -64,7 +64,7 @@ def test_each_reason_has_a_type_and_each_metadatum_an_attribute(reason: str):
         assert str(error) == "what happened"
         for name, text in metadata.items():
             value = getattr(error, name)
-            if name in ("status", "required_status"):
+            if name in ("status", "required_status", "outcome"):
                 assert value == text.lower()
             else:
                 assert str(value) == text

@@ -13,15 +13,18 @@ AccessDeniedError ArtifactAttached Batching Change ChangeKind Client ClientAlrea
 ClientNotConnectedError ClientStateError Counters CursorInFutureError CursorMalformedError CursorTooOldError Custom
 DeadlineExceededError Durability Event FencingTokenRejectedError Forked HistoryRolledBackError
 IdempotencyKeyReusedError InfoUpdated IntegerOverflowError InvalidFieldError InvalidRequestError Invocation
-InvocationCall InvocationFinished InvocationStarted InvocationStatus Keepalive LimitExceededError LogAppended LogLevel
-Message MessageAppended MessageRole NotAnIntegerError OutcomeUnknownError PageTokenInvalidError PreconditionError
-ProtocolError RequestAdmitted RequestFinished RequestLost RequestOutcome RequestProgressed RequestQueued
-ResourceExhaustedError Restored ResultSet ResumeError RetryPolicy RevisionConflictError ServerDrainingError ServerError
-ServerUnreachableError Session SessionAlreadyExistsError SessionCreated SessionDeleted SessionDeletedError
+InvocationCall InvocationFinished InvocationStarted InvocationStatus Keepalive LeaseLostError LimitExceededError
+LogAppended LogLevel Message MessageAppended MessageRole NotAnIntegerError OutcomeUnknownError PageTokenInvalidError
+Pool PoolHandle PoolNotFoundError PoolSlot PreconditionError ProtocolError QueueTimeoutError Request RequestAdmitted
+RequestCancelRequested RequestCancelledError RequestEndedError RequestFinished RequestLost RequestNotAdmittedError
+RequestNotFoundError RequestOutcome RequestPolicy RequestProgressed RequestQueued RequestState RequestSupersededError
+ResourceExhaustedError Restored ResultSet ResumeError RetryPolicy RevisionConflictError ServerDrainingError
+ServerError ServerUnreachableError Session SessionAlreadyExistsError SessionCreated SessionDeleted SessionDeletedError
 SessionEndedError SessionHandle SessionNotFoundError SessionNotLoadedError SessionReplacedError SessionStatus
-SessionWatch SessionsWatch SlowConsumerError SojournError StateDeleted StateIncremented StateLimitExceededError StateSet
-StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage StoreFullError StoreUnavailableError TLS
-Tier Timeouts TooLargeError UnavailableError UnknownChange Usage Watching Write WriteResult
+SessionWatch SessionsWatch Signal SlowConsumerError SojournError StateDeleted StateIncremented StateLimitExceededError
+StateSet StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage StoreFullError
+StoreUnavailableError TLS Tier Timeouts TooLargeError TrackedRequest TrackingError UnavailableError UnknownChange
+Usage Watching Write WriteResult
 """
 MODULES = [
     "changes",
@@ -31,8 +34,10 @@ MODULES = [
     "errors",
     "invocation",
     "models",
+    "pool",
     "session",
     "testing",
+    "tracking",
     "watch",
     "write",
 ]

@@ -4,10 +4,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sojourn import ChangeKind, Event, Session, SessionCreated, SessionStatus, Tier, UnknownChange
+from sojourn import (
+    ChangeKind,
+    Event,
+    PoolSlot,
+    RequestAdmitted,
+    RequestCancelRequested,
+    RequestLost,
+    RequestQueued,
+    Session,
+    SessionCreated,
+    SessionStatus,
+    Tier,
+    UnknownChange,
+)
 from sojourn._transport import parse, vocabulary
 from sojourn._transport.parse_changes import _READERS, change
-from sojourn.v1 import event_pb2, session_pb2
+from sojourn.v1 import event_pb2, request_pb2, session_pb2
 from tests.unit.sdk.fake_service import cursor
 
 
@@ -30,6 +43,9 @@ def full_session() -> session_pb2.Session:
         max_concurrent_requests=4,
         storage=session_pb2.Storage(tier=session_pb2.TIER_HOT),
         cursor=cursor(41),
+        admitted_requests=2,
+        queued_requests=5,
+        connection_count=9,
     )
     message.metadata["m"].json = b"[1]"
     message.state["k"].json = b'{"a":1}'
@@ -53,6 +69,7 @@ def test_a_session_with_everything():
     assert session.end_time == session.create_time == datetime(2026, 1, 1, 0, 0, 0, 5, tzinfo=UTC)
     assert (session.idle_timeout, session.max_lifetime) == (timedelta(minutes=5), None)
     assert (session.storage.tier, session.cursor, session.max_concurrent_requests) == (Tier.HOT, "c41", 4)
+    assert (session.admitted_requests, session.queued_requests, session.connection_count) == (2, 5, 9)
     assert Session.model_validate(session.model_dump(mode="json")) == session
     with pytest.raises(ValueError, match="frozen"):
         session.revision = 42
@@ -84,6 +101,26 @@ def test_the_first_change():
     message.session_created.max_lifetime.FromTimedelta(timedelta(hours=1))
     assert change(message) == SessionCreated(
         uid="u", session_kind="qa", user_id="ada", tags=("t",), state={"k": 1}, max_lifetime=timedelta(hours=1)
+    )
+
+
+def test_changes_of_requests():
+    queued = event_pb2.RequestQueued(request_id="r", priority=3, exclusive=True, pool="browsers", interrupts=True)
+    assert change(event_pb2.Change(request_queued=queued)) == RequestQueued(
+        request_id="r", priority=3, exclusive=True, pool="browsers", interrupts=True
+    )
+    slot = request_pb2.PoolSlot(pool="browsers", slot=2, fencing_token=8)
+    admitted = event_pb2.RequestAdmitted(request_id="r", fencing_token=7, pool_slot=slot, priority=3)
+    assert change(event_pb2.Change(request_admitted=admitted)) == RequestAdmitted(
+        request_id="r", fencing_token=7, pool_slot=PoolSlot(pool="browsers", slot=2, fencing_token=8), priority=3
+    )
+    lost = event_pb2.RequestLost(request_id="r", fencing_token=7, cause="its lease ran out")
+    assert change(event_pb2.Change(request_lost=lost)) == RequestLost(
+        request_id="r", fencing_token=7, cause="its lease ran out"
+    )
+    asked = event_pb2.RequestCancelRequested(request_id="r", reason="stuck")
+    assert change(event_pb2.Change(request_cancel_requested=asked)) == RequestCancelRequested(
+        request_id="r", reason="stuck"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
@@ -12,11 +13,15 @@ import structlog
 
 from .domain.errors import SojournError
 from .domain.limits import Limits
+from .domain.requests import Quotas
+from .domain.session import SessionStatus
+from .rpc.admin_service import AdminServicer
 from .rpc.chain import Activity, default_chain
 from .rpc.changes import ProtoCodec
 from .rpc.outlets import Outlets
 from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
+from .rpc.tracks import Tracks
 from .settings import Settings
 from .store.durability import DurabilityPolicy
 from .store.engine import EmbeddedEngine
@@ -24,13 +29,24 @@ from .store.engine_errors import EngineError
 from .store.opening import Store, StoreMismatchError, StoreSettings, open_store
 from .store.taps import TapLimits
 from .store.writing import WriteSettings
+from .usecases.admission import Admission
+from .usecases.background import Background
 from .usecases.history import History
+from .usecases.lifecycle import Expiry, Places
+from .usecases.listing import Listing
+from .usecases.presence import Presence
+from .usecases.reaping import Reaper
 from .usecases.sessions import Sessions
+from .usecases.tracking import Tracking
 from .usecases.watching import Watching
 
 log = structlog.get_logger()
 
 HEALTH_SECONDS = 1.0
+SETTLE_SECONDS = 5.0
+"""How long what calls began may go on after them when the server ends."""
+POOLS_TENANT = "default"
+"""Whose pools the settings name."""
 
 START_ERRORS = (EngineError, StoreMismatchError, SojournError, OSError, RuntimeError, ValueError)
 """What can keep a server from starting; each message is for the person at the terminal."""
@@ -54,7 +70,8 @@ class SystemClock:
 
 
 class Worker:
-    """One serving process: an open store, its hub, a gRPC server. An async context manager, used once.
+    """One serving process: an open store, its hub, what runs by itself, a gRPC server. An async context manager, used
+    once.
 
     Args:
         settings: the server's settings.
@@ -67,6 +84,7 @@ class Worker:
         self._store_url = store_url
         self._reuse_port = reuse_port
         self._stack = AsyncExitStack()
+        self._tracking: Tracking
         self.store: Store
         self.server: GrpcServer
         self.port = 0
@@ -74,7 +92,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self.store = await open_store(_store_settings(self._settings, self._store_url), stack)
-            self.server = self._server(self.store)
+            self.server = await self._compose(self.store, stack)
             self.port = await self.server.start(self._settings.listen)
             stack.push_async_callback(self._drain)
             await self.server.set_serving(True)
@@ -88,25 +106,56 @@ class Worker:
     ) -> None:
         await self._stack.aclose()
 
-    def _server(self, store: Store) -> GrpcServer:
-        limits = Limits(state_bytes=self._settings.max_state_bytes)
+    async def _compose(self, store: Store, stack: AsyncExitStack) -> GrpcServer:
+        """Makes the use cases, starts those that run by themselves, and hands them to the server. At the end, after the
+        drain: the reaper stops, then what calls began is waited for, then this worker's connections are taken back."""
+        settings, worker = self._settings, secrets.token_hex(8)
+        quotas, expiry = _quotas(settings), _expiry(settings)
+        lease_ms, progress_ms = int(settings.default_lease_seconds * 1000), int(settings.progress_event_seconds * 1000)
+        limits, outlets = Limits(state_bytes=settings.max_state_bytes), Outlets(settings.watch_write_seconds)
+        background = Background()
+
+        presence = Presence(store.occupancy, worker)
+        stack.push_async_callback(presence.close)
+        presence.start()
+        admission = Admission(store.requests, store.scopes, store.active, quotas, background, progress_ms=progress_ms)
+        self._tracking = Tracking(
+            store.requests, store.active, admission, store.hub, presence, background,
+            max_streams=settings.max_tracked_streams, progress_ms=progress_ms,
+        )  # fmt: skip
+        stack.push_async_callback(self._tracking.close)
+        stack.push_async_callback(background.close, SETTLE_SECONDS)
+        for name, size in settings.pools.items():
+            await admission.set_pool(POOLS_TENANT, name, size)
+        reaper = Reaper(store.lifecycle, admission, worker, period=settings.reap_seconds, expire_as=expiry.expire_as)
+        stack.push_async_callback(reaper.close)
+        reaper.start()
+
+        places = Places(store.occupancy, store.active, store.lifecycle, quotas, expiry)
+        sessions = Sessions(store.active, store.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
         servicer = SessionServicer(
             store=store.active,
-            sessions=Sessions(store.active, ProtoCodec(), SystemClock()),
+            sessions=sessions,
             history=History(store.active),
-            watching=Watching(store.active, store.hub),
-            outlets=Outlets(self._settings.watch_write_seconds),
+            watching=Watching(store.active, store.hub, presence, max_watches=settings.max_watches),
+            admission=admission,
+            listing=Listing(store.requests),
+            tracks=Tracks(self._tracking, sessions, outlets, limits, lease_ms),
+            outlets=outlets,
             limits=limits,
-            shards=self._settings.shards,
+            lease_ms=lease_ms,
+            shards=settings.shards,
         )
         activity = Activity()
         return GrpcServer(
-            servicer, default_chain(activity), activity, reflect=self._settings.reflection, reuse_port=self._reuse_port
-        )
+            servicer, AdminServicer(admission), default_chain(activity), activity,
+            reflect=settings.reflection, reuse_port=self._reuse_port,
+        )  # fmt: skip
 
     async def _drain(self) -> None:
         log.info("draining", grace=self._settings.grace_seconds)
         self.store.hub.drain()
+        self._tracking.drain()
         await self.server.drain(self._settings.grace_seconds)
         log.info("drained")
 
@@ -128,6 +177,32 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
+def _expiry(settings: Settings) -> Expiry:
+    return Expiry(
+        idle_ms=int(settings.default_idle_timeout * 1000),
+        life_ms=int(settings.default_max_lifetime * 1000),
+        expire_as=SessionStatus[settings.expire_as.upper()],
+    )
+
+
+def _quotas(settings: Settings) -> Quotas:
+    return Quotas(
+        requests_per_session=settings.requests_per_session,
+        requests_per_user=settings.requests_per_user,
+        requests_per_project=settings.requests_per_project,
+        requests_per_tenant=settings.requests_per_tenant,
+        requests_per_server=settings.requests_per_server,
+        queued_per_session=settings.queued_per_session,
+        queued_per_scope=settings.queued_per_scope,
+        session_rate=settings.session_request_rate,
+        session_burst=settings.session_request_burst,
+        user_rate=settings.user_request_rate,
+        user_burst=settings.user_request_burst,
+        sessions_per_user=settings.sessions_per_user,
+        expire_oldest_idle=settings.sessions_per_user_full == "expire_oldest",
+    )
+
+
 def _store_settings(settings: Settings, url: str) -> StoreSettings:
     return StoreSettings(
         url=url,
@@ -135,7 +210,9 @@ def _store_settings(settings: Settings, url: str) -> StoreSettings:
         policy=DurabilityPolicy(settings.durability, settings.replicas),
         write=WriteSettings(max_state_bytes=settings.max_state_bytes),
         taps=TapLimits(settings.watch_queue_events, settings.watch_queue_bytes),
-        max_watches=settings.max_watches,
+        # Every session with tracked streams is watched once more; watchers have their own limit.
+        max_watches=settings.max_watches + settings.max_tracked_streams,
+        quotas=_quotas(settings),
         call_timeout=settings.store_timeout,
         start_timeout=settings.start_timeout,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import (
@@ -13,6 +13,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
     YamlConfigSettingsSource,
 )
+
+from .domain.requests import MOST_SLOTS
+
+PoolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~@+=-]{0,127}$")]
+PoolSize = Annotated[int, Field(ge=1, le=MOST_SLOTS)]
 
 
 class Settings(BaseSettings):
@@ -58,6 +63,44 @@ class Settings(BaseSettings):
     """Bytes a watcher may be behind before it is ended."""
     watch_write_seconds: float = Field(default=30.0, gt=0, le=3600)
     """How long a watcher may take for one message before it is ended."""
+    default_idle_timeout: float = Field(default=0.0, ge=0)
+    """Idle timeout of sessions that are created without one; 0 for none."""
+    default_max_lifetime: float = Field(default=0.0, ge=0)
+    """Maximal lifetime of sessions that are created without one; 0 for none."""
+    expire_as: Literal["expired", "abandoned"] = "expired"
+    """The status of sessions whose time is over."""
+    requests_per_session: int = Field(default=100, ge=1, le=100_000)
+    """Requests admitted at a time in a session that does not say."""
+    requests_per_user: int = Field(default=0, ge=0)
+    """Requests admitted at a time in all sessions of a user; 0 for no limit, as in the next three."""
+    requests_per_project: int = Field(default=0, ge=0)
+    requests_per_tenant: int = Field(default=0, ge=0)
+    requests_per_server: int = Field(default=0, ge=0)
+    """Of all tenants, over all workers."""
+    queued_per_session: int = Field(default=1_000, ge=0, le=100_000)
+    """Requests that may wait in a session."""
+    queued_per_scope: int = Field(default=10_000, ge=0, le=1_000_000)
+    """Requests that may wait for a pool, user, project, tenant or the server."""
+    session_request_rate: float = Field(default=0.0, ge=0)
+    """Requests a second that may begin in a session; 0 for no limit."""
+    session_request_burst: int = Field(default=10, ge=1)
+    user_request_rate: float = Field(default=0.0, ge=0)
+    """Requests a second that may begin in all sessions of a user; 0 for no limit."""
+    user_request_burst: int = Field(default=20, ge=1)
+    sessions_per_user: int = Field(default=0, ge=0)
+    """Sessions that a user may have at a time; 0 for no limit."""
+    sessions_per_user_full: Literal["reject", "expire_oldest"] = "reject"
+    """What a creation does when the user has that many: fail, or expire the one that was idle longest."""
+    default_lease_seconds: float = Field(default=15.0, ge=1, le=86_400)
+    """How long the lease of a request lasts that does not say."""
+    reap_seconds: float = Field(default=2.0, ge=0.1, le=60)
+    """How often a worker looks for leases that ran out and sessions whose time is over."""
+    max_tracked_streams: int = Field(default=10_000, ge=1)
+    """Most tracked streams of one worker."""
+    progress_event_seconds: float = Field(default=0.5, ge=0, le=3600)
+    """Least time between two progress events of a request."""
+    pools: dict[PoolName, PoolSize] = {}
+    """Pools of the tenant `default` and their sizes, set at every start."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
     config: Path | None = None

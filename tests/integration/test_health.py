@@ -13,6 +13,7 @@ from tests.support.server import ServerUnderTest
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE = "sojourn.v1.SessionService"
+ADMIN = "sojourn.v1.AdminService"
 
 
 async def check(channel, service=""):
@@ -33,7 +34,7 @@ async def test_health_follows_the_store():
         ServerUnderTest(redis=engine.url, store_timeout=1) as server,
         wire.channel(server.target) as channel,
     ):
-        for service in ("", SERVICE):
+        for service in ("", SERVICE, ADMIN):
             assert await check(channel, service) == SERVING
         call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         await until(call, SERVING)
@@ -70,10 +71,11 @@ async def test_reflection_tells_of_every_service():
     async with ServerUnderTest() as server, wire.channel(server.target) as channel:
         answer = await reflected(channel, list_services="")
         assert {service.name for service in answer.list_services_response.service} == {
-            SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+            SERVICE, ADMIN, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
         }  # fmt: skip
-        answer = await reflected(channel, file_containing_symbol=SERVICE)
-        assert answer.file_descriptor_response.file_descriptor_proto
+        for service in (SERVICE, ADMIN):
+            answer = await reflected(channel, file_containing_symbol=service)
+            assert answer.file_descriptor_response.file_descriptor_proto
 
 
 async def test_reflection_can_be_switched_off_and_health_stays():

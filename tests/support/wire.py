@@ -30,6 +30,13 @@ METADATA = {
     "REVISION_CONFLICT": "session_id expected_revision revision",
     "STATUS_CONFLICT": "session_id required_status status revision",
     "FENCING_TOKEN_REJECTED": "session_id fencing_token revision",
+    "REQUEST_NOT_FOUND": "session_id request_id",
+    "REQUEST_ENDED": "session_id request_id outcome error",
+    "POOL_NOT_FOUND": "pool",
+    "LEASE_LOST": "session_id request_id cause",
+    "REQUEST_NOT_ADMITTED": "session_id request_id revision",
+    "REQUEST_SUPERSEDED": "session_id request_id",
+    "QUEUE_TIMEOUT": "session_id request_id",
     "IDEMPOTENCY_KEY_REUSED": "session_id idempotency_key revision",
     "LIMIT_EXCEEDED": "limit_name limit",
 }

@@ -209,7 +209,7 @@ class LimitExceededError(SojournError):
 
     reason = "LIMIT_EXCEEDED"
 
-    def __init__(self, limit_name: str, limit: int, *, retry_after: float = 1.0) -> None:
+    def __init__(self, limit_name: str, limit: float, *, retry_after: float = 1.0) -> None:
         super().__init__(
             f"the limit {limit_name} of {limit} is reached",
             retry_after=retry_after, limit_name=limit_name, limit=str(limit),

@@ -69,6 +69,20 @@ def decode_invocation_token(token: str, bound: bytes) -> tuple[int, str, str]:
     return struct.unpack(">Q", rest[:8])[0], session_id, invocation_id
 
 
+def encode_request_token(place: tuple[int, str, str], bound: bytes) -> str:
+    """Goes on after a request in the order of arrival; no id can hold a slash."""
+    return _text(bound + struct.pack(">Q", place[0]) + f"{place[1]}/{place[2]}".encode())
+
+
+def decode_request_token(token: str, bound: bytes) -> tuple[int, str, str]:
+    """Raises PageTokenError."""
+    rest = _unbound(token, bound)
+    names = rest[8:].decode("ascii", "replace").split("/")
+    if len(rest) < 9 or len(names) != 2:
+        raise PageTokenError
+    return struct.unpack(">Q", rest[:8])[0], names[0], names[1]
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

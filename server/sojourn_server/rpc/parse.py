@@ -4,6 +4,7 @@ happens."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -67,13 +68,18 @@ def new_session(request: pb.CreateSessionRequest, limits: Limits) -> NewSession:
         tags=fields.tags(request.tags, "tags", limits),
         metadata=fields.values(request.metadata, "metadata", limits),
         state=fields.values(request.state, "state", limits),
-        idle_timeout_ms=fields.milliseconds(request.idle_timeout, "idle_timeout"),
-        max_lifetime_ms=fields.milliseconds(request.max_lifetime, "max_lifetime"),
+        idle_timeout_ms=_given_ms(request, "idle_timeout"),
+        max_lifetime_ms=_given_ms(request, "max_lifetime"),
         max_concurrent_requests=request.max_concurrent_requests,
         writer=check_label(request.writer, "writer", limits.writer_bytes),
         idempotency_key=idempotency_key(request.idempotency_key),
         or_get=request.if_exists == pb.IF_EXISTS_RETURN,
     )
+
+
+def _given_ms(request: pb.CreateSessionRequest, field: Literal["idle_timeout", "max_lifetime"]) -> int | None:
+    """None where the caller leaves it to the server."""
+    return fields.milliseconds(getattr(request, field), field) if request.HasField(field) else None
 
 
 def write(tenant: str, request: pb.WriteSessionRequest, limits: Limits) -> Write:
@@ -111,17 +117,17 @@ def writes(tenant: str, requests: Sequence[pb.WriteSessionRequest], limits: Limi
     return found
 
 
-def precondition(message: pb.Precondition) -> Precondition:
-    """What must hold for a write."""
+def precondition(message: pb.Precondition, field: str = "") -> Precondition:
+    """What must hold for a write; `field` is put before the names of its fields."""
     expected = message.expected_revision if message.HasField("expected_revision") else None
     token = message.fencing_token if message.HasField("fencing_token") else None
     if expected is not None and expected < 1:
-        raise InvalidFieldError("precondition.expected_revision", "1 or more")
+        raise InvalidFieldError(f"{field}precondition.expected_revision", "1 or more")
     if token is not None and token < 1:
-        raise InvalidFieldError("precondition.fencing_token", "1 or more")
+        raise InvalidFieldError(f"{field}precondition.fencing_token", "1 or more")
     status = None
     if message.required_status:
-        status = fields.enum(SessionStatus, message.required_status, "precondition.required_status")
+        status = fields.enum(SessionStatus, message.required_status, f"{field}precondition.required_status")
     return Precondition(expected, status, token)
 
 

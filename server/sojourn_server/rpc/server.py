@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.internal import api_implementation
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from sojourn.v1 import session_service_pb2 as pb
+from sojourn.v1 import admin_service_pb2, session_service_pb2
 
+from .admin_service import AdminServicer
 from .chain import Activity, Interceptor, compose, decoder
 from .session_service import SessionServicer
 
@@ -34,10 +35,12 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 def options(*, reuse_port: bool) -> list[tuple[str, int]]:
     """Channel arguments. Keepalive finds a vanished client within 15 s; the minimal ping interval is below what our
-    clients use."""
+    clients use. Pings have a timeout of their own, 60 s unless it is set; gRPC's core never arms the shorter one of
+    keepalive (seen in 1.85)."""
     return [
         ("grpc.keepalive_time_ms", 10_000),
         ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
@@ -49,11 +52,12 @@ def options(*, reuse_port: bool) -> list[tuple[str, int]]:
 
 
 class GrpcServer:
-    """A server of the SessionService with health checking and, if wanted, reflection."""
+    """A server of our services with health checking and, if wanted, reflection."""
 
     def __init__(
         self,
-        servicer: SessionServicer,
+        sessions: SessionServicer,
+        admin: AdminServicer,
         chain: Sequence[Interceptor],
         activity: Activity,
         *,
@@ -65,15 +69,19 @@ class GrpcServer:
         self._activity = activity
         self._server = grpc.aio.server(options=options(reuse_port=reuse_port))
         self._health = HealthServicer()
-        service = pb.DESCRIPTOR.services_by_name["SessionService"]
-        handlers = {method.name: _handler(method, servicer, chain) for method in service.methods}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
-        self._server.add_registered_method_handlers(service.full_name, handlers)
+        services: Mapping[ServiceDescriptor, Any] = {
+            session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: sessions,
+            admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]: admin,
+        }
+        for service, servicer in services.items():
+            handlers = {method.name: _handler(method, servicer, chain) for method in service.methods}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+            self._server.add_registered_method_handlers(service.full_name, handlers)
+        self._names = tuple(service.full_name for service in services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:
-            names = (service.full_name, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+            names = (*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
             reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
-        self._service = service
 
     async def start(self, listen: str) -> int:
         """Binds and serves; returns the port. Health says NOT_SERVING until `set_serving`."""
@@ -84,7 +92,7 @@ class GrpcServer:
 
     async def set_serving(self, serving: bool) -> None:
         """What health checks are told."""
-        for name in ("", self._service.full_name):
+        for name in ("", *self._names):
             await self._health.set(name, SERVING if serving else NOT_SERVING)
 
     async def drain(self, grace: float) -> None:
@@ -104,9 +112,13 @@ class GrpcServer:
         await self._activity.wait_idle()
 
 
-def _handler(method: MethodDescriptor, servicer: SessionServicer, chain: Sequence[Interceptor]) -> Any:
+def _handler(method: MethodDescriptor, servicer: Any, chain: Sequence[Interceptor]) -> Any:
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
-    make = grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+    make = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[method.client_streaming, method.server_streaming]
     return make(
         compose(chain, method.name, getattr(servicer, name)),
         request_deserializer=decoder(GetMessageClass(method.input_type)),

@@ -10,27 +10,25 @@ from sojourn.v1 import session_service_pb2 as pb
 
 from ..domain.errors import PositionError
 from ..domain.events import Durability
-from ..domain.limits import Limits, check_label, check_text
+from ..domain.limits import check_label, check_text
 from ..ports import ActiveStore
 from ..usecases.history import History
-from ..usecases.sessions import Sessions
 from ..usecases.watching import Message, Progress, Watching
 from . import parse, render
 from .chain import Call
 from .outlets import Outlets
 from .pages import encode_list_token, encode_offset
+from .request_service import RequestCalls
 
 
-@dataclass(slots=True)
-class SessionServicer:
+@dataclass(slots=True, kw_only=True)
+class SessionServicer(RequestCalls):
     """One method an RPC, named like it; see the protos for what each promises."""
 
     store: ActiveStore
-    sessions: Sessions
     history: History
     watching: Watching
     outlets: Outlets
-    limits: Limits
     shards: int
 
     @property

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
 from ..domain.changes import ChangeKind, kind_mask
 from ..domain.cursor import SessionCursor, ShardCursor
-from ..domain.errors import DrainingError, PositionError, SojournError
+from ..domain.errors import DrainingError, LimitExceededError, PositionError, SojournError
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey, SessionStatus
-from ..ports import ActiveStore, DeletedSession, Hub, Tap
+from ..ports import ActiveStore, DeletedSession, Hub, ShardTap, Tap
+from .presence import Presence
 
 STATUS = kind_mask([ChangeKind.STATUS_CHANGED])
 EARLY = 0.05
@@ -64,11 +66,15 @@ class TenantWatchQuery:
 
 
 class Watching:
-    """Watches; each yields messages until it ends. Errors are those of the Hub port."""
+    """Watches; each yields messages until it ends. Errors are those of the Hub port, and the limit
+    `watches_per_worker`."""
 
-    def __init__(self, store: ActiveStore, hub: Hub) -> None:
+    def __init__(self, store: ActiveStore, hub: Hub, presence: Presence, *, max_watches: int) -> None:
         self._store = store
         self._hub = hub
+        self._presence = presence
+        self._max_watches = max_watches
+        self._watches = 0
 
     async def session(self, key: SessionKey, query: WatchQuery) -> AsyncGenerator[Message]:
         """The messages of a watch of one session."""
@@ -77,7 +83,7 @@ class Watching:
             session = await self._store.get(key, full=True)
             after = SessionCursor(session.uid, session.incarnation, session.revision, session.updated_us)
             yield session
-        async with self._hub.session(key, after) as (cursor, tap):
+        async with self._at_session(key, after) as (cursor, tap):
             yield Progress(cursor, cursor.revision)
             if query.until_ended and await self._has_ended(key, cursor):
                 return
@@ -111,7 +117,7 @@ class Watching:
     async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncGenerator[Message]:
         """The messages of a watch of a tenant's sessions."""
         matcher = _Matcher(self._store, tenant, query.wanted)
-        async with self._hub.tenant(tenant, query.after) as tap:
+        async with self._at_tenant(tenant, query.after) as tap:
             if query.snapshot:
                 async for session in self._snapshots(tenant, query.wanted):
                     matcher.learn(session)
@@ -130,6 +136,30 @@ class Watching:
                 if error.reason == "SLOW_CONSUMER":
                     error.metadata.update(cursor=tap.cursor.encode())
                 raise
+
+    @asynccontextmanager
+    async def _at_session(
+        self, key: SessionKey, after: int | SessionCursor | None
+    ) -> AsyncIterator[tuple[SessionCursor, Tap]]:
+        with self._place(), self._presence.at(key):
+            async with self._hub.session(key, after) as opened:
+                yield opened
+
+    @asynccontextmanager
+    async def _at_tenant(self, tenant: str, after: ShardCursor | None) -> AsyncIterator[ShardTap]:
+        with self._place():
+            async with self._hub.tenant(tenant, after) as tap:
+                yield tap
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._watches >= self._max_watches:
+            raise LimitExceededError("watches_per_worker", self._max_watches)
+        self._watches += 1
+        try:
+            yield
+        finally:
+            self._watches -= 1
 
     async def _has_ended(self, key: SessionKey, delivered: SessionCursor) -> bool:
         """Whether the session has ended and everything up to its head was delivered."""

@@ -63,7 +63,7 @@ def test_markers():
 def test_a_session_in_full_and_without_state():
     found = Session(
         "s", UID, INCARNATION, "qa", "u", "p", "why", "mother", SessionStatus.FAILED, "e", 7, 1_000_000,
-        CURSOR.commit_us, 3_000_000, 1500, 2000, 3, ["a"], {"m": b"1"}, {"k": b"2"}, {"r": b"3"},
+        CURSOR.commit_us, 3_000_000, 1500, 2000, 3, 4, 5, 6, ["a"], {"m": b"1"}, {"k": b"2"}, {"r": b"3"},
         {"messages": 1, "invocations": 2, "failed_invocations": 3, "open_invocations": 4, "steps": 5, "artifacts": 6,
          "logs": 7},
         {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cost_micros": 4}, {"git": 8},
@@ -99,3 +99,7 @@ def test_when_a_session_expires():
     found.max_lifetime_ms = 1000
     render.fill_session(message, found)
     assert message.expire_time.seconds == 2
+    found.queued_requests = 1
+    message.Clear()
+    render.fill_session(message, found)
+    assert not message.HasField("expire_time"), "not while a request is live"

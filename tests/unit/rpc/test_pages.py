@@ -33,10 +33,16 @@ def test_a_place_in_a_log(revision):
     assert pages.decode_offset(pages.encode_offset(revision, BOUND), BOUND) == revision
 
 
+@given(st.integers(0, 2**63 - 1), ids, ids)
+def test_a_place_among_requests(us, sid, request_id):
+    token = pages.encode_request_token((us, sid, request_id), BOUND)
+    assert pages.decode_request_token(token, BOUND) == (us, sid, request_id)
+
+
 @given(st.binary(max_size=40), st.text(max_size=40))
 def test_anything_else_is_refused(raw, text):
     for token in (base64.urlsafe_b64encode(raw).decode(), text):
-        for decode in (pages.decode_list_token, pages.decode_offset):
+        for decode in (pages.decode_list_token, pages.decode_request_token, pages.decode_offset):
             refused(decode, token)
 
 

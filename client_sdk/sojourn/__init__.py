@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import invocation as invocation
     from . import models as models
     from . import pool as pool
+    from . import results as results
     from . import session as session
     from . import testing as testing
     from . import tracking as tracking
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .config import Timeouts as Timeouts
     from .config import Watching as Watching
     from .enums import ChangeKind as ChangeKind
+    from .enums import Consistency as Consistency
     from .enums import Durability as Durability
     from .enums import InvocationStatus as InvocationStatus
     from .enums import LogLevel as LogLevel
@@ -73,8 +75,11 @@ if TYPE_CHECKING:
     from .enums import RequestState as RequestState
     from .enums import SessionStatus as SessionStatus
     from .enums import StepStatus as StepStatus
+    from .enums import TextSource as TextSource
     from .enums import Tier as Tier
     from .errors import AccessDeniedError as AccessDeniedError
+    from .errors import BlobsUnavailableError as BlobsUnavailableError
+    from .errors import CatalogUnavailableError as CatalogUnavailableError
     from .errors import ClientAlreadyConnectedError as ClientAlreadyConnectedError
     from .errors import ClientClosedError as ClientClosedError
     from .errors import ClientNotConnectedError as ClientNotConnectedError
@@ -89,6 +94,7 @@ if TYPE_CHECKING:
     from .errors import IntegerOverflowError as IntegerOverflowError
     from .errors import InvalidFieldError as InvalidFieldError
     from .errors import InvalidRequestError as InvalidRequestError
+    from .errors import InvocationNotFoundError as InvocationNotFoundError
     from .errors import LeaseLostError as LeaseLostError
     from .errors import LimitExceededError as LimitExceededError
     from .errors import NotAnIntegerError as NotAnIntegerError
@@ -127,6 +133,9 @@ if TYPE_CHECKING:
     from .invocation import InvocationCall as InvocationCall
     from .models import Counters as Counters
     from .models import Event as Event
+    from .models import FoundInvocation as FoundInvocation
+    from .models import FoundSession as FoundSession
+    from .models import Fragment as Fragment
     from .models import Invocation as Invocation
     from .models import Message as Message
     from .models import Pool as Pool
@@ -137,6 +146,7 @@ if TYPE_CHECKING:
     from .models import Storage as Storage
     from .models import WriteResult as WriteResult
     from .pool import PoolHandle as PoolHandle
+    from .results import Results as Results
     from .session import SessionHandle as SessionHandle
     from .tracking import Signal as Signal
     from .tracking import TrackedRequest as TrackedRequest
@@ -184,6 +194,7 @@ _NAMES = {
     ),
     "enums": (
         "ChangeKind",
+        "Consistency",
         "Durability",
         "InvocationStatus",
         "LogLevel",
@@ -193,10 +204,13 @@ _NAMES = {
         "RequestState",
         "SessionStatus",
         "StepStatus",
+        "TextSource",
         "Tier",
     ),
     "errors": (
         "AccessDeniedError",
+        "BlobsUnavailableError",
+        "CatalogUnavailableError",
         "ClientAlreadyConnectedError",
         "ClientClosedError",
         "ClientNotConnectedError",
@@ -211,6 +225,7 @@ _NAMES = {
         "IntegerOverflowError",
         "InvalidFieldError",
         "InvalidRequestError",
+        "InvocationNotFoundError",
         "LeaseLostError",
         "LimitExceededError",
         "NotAnIntegerError",
@@ -251,6 +266,9 @@ _NAMES = {
     "models": (
         "Counters",
         "Event",
+        "FoundInvocation",
+        "FoundSession",
+        "Fragment",
         "Invocation",
         "Message",
         "Pool",
@@ -262,6 +280,7 @@ _NAMES = {
         "WriteResult",
     ),
     "pool": ("PoolHandle",),
+    "results": ("Results",),
     "session": ("SessionHandle",),
     "tracking": (
         "Signal",
@@ -282,6 +301,7 @@ _MODULES = (
     "invocation",
     "models",
     "pool",
+    "results",
     "session",
     "testing",
     "tracking",
@@ -295,6 +315,8 @@ __all__ = [
     "AccessDeniedError",
     "ArtifactAttached",
     "Batching",
+    "BlobsUnavailableError",
+    "CatalogUnavailableError",
     "Change",
     "ChangeKind",
     "Client",
@@ -302,6 +324,7 @@ __all__ = [
     "ClientClosedError",
     "ClientNotConnectedError",
     "ClientStateError",
+    "Consistency",
     "Counters",
     "CursorInFutureError",
     "CursorMalformedError",
@@ -312,6 +335,9 @@ __all__ = [
     "Event",
     "FencingTokenRejectedError",
     "Forked",
+    "FoundInvocation",
+    "FoundSession",
+    "Fragment",
     "HistoryRolledBackError",
     "IdempotencyKeyReusedError",
     "InfoUpdated",
@@ -321,6 +347,7 @@ __all__ = [
     "Invocation",
     "InvocationCall",
     "InvocationFinished",
+    "InvocationNotFoundError",
     "InvocationStarted",
     "InvocationStatus",
     "Keepalive",
@@ -359,6 +386,7 @@ __all__ = [
     "ResourceExhaustedError",
     "Restored",
     "ResultSet",
+    "Results",
     "ResumeError",
     "RetryPolicy",
     "RevisionConflictError",
@@ -393,6 +421,7 @@ __all__ = [
     "Storage",
     "StoreFullError",
     "StoreUnavailableError",
+    "TextSource",
     "Tier",
     "Timeouts",
     "TooLargeError",

@@ -74,6 +74,7 @@ async def invocations(events: AsyncIterator[Event]) -> AsyncIterator[Invocation]
 
 def _started(event: Event, change: InvocationStarted) -> Invocation:
     return Invocation(
+        session_id=event.session_id,
         id=change.invocation_id,
         tool=change.tool,
         arguments=change.arguments,
@@ -87,13 +88,14 @@ def _finished(event: Event, change: InvocationFinished, start: Invocation | None
     duration = change.duration
     if duration is None and start is not None and start.started_time is not None:
         duration = event.commit_time - start.started_time
-    return (start or Invocation(id=change.invocation_id)).model_copy(
+    return (start or Invocation(session_id=event.session_id, id=change.invocation_id)).model_copy(
         update={
             "tool": change.tool or (start.tool if start is not None else ""),
             "result": change.result,
             "status": change.status,
             "error": change.error,
             "duration": duration,
+            "cost": change.usage.cost if change.usage is not None else 0.0,
             "usage": change.usage,
             "finished_revision": event.revision,
             "finished_time": event.commit_time,

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
-from . import _paging, _requests
+from . import _finding, _requests
 from ._core import Behaviour, Core
-from ._transport import render
+from ._filters import InvocationConditions, SearchConditions, SessionConditions, Statuses
+from ._transport import render, render_search
 from ._transport.calls import WatchStream
 from ._transport.channel import Endpoint
 from ._transport.values import invalid
 from .config import TLS, Batching, Keepalive, RetryPolicy, Seconds, Timeouts, Watching
-from .enums import RequestState, SessionStatus
+from .enums import Consistency, RequestState, TextSource
 from .errors import ClientAlreadyConnectedError, ClientClosedError, ClientNotConnectedError
-from .models import Pool, Request, Session
+from .models import FoundInvocation, FoundSession, Invocation, Pool, Request, Session
 from .pool import PoolHandle, SlotSessions
+from .results import Results
 from .session import Kinds, SessionHandle, _several
 from .watch import SessionsWatch
 
 DEFAULT_TARGET = "localhost:7431"
 TARGET_VARIABLE = "SOJOURN_TARGET"
-
-Statuses = SessionStatus | str | Iterable[SessionStatus | str]
 
 
 class Client:
@@ -254,46 +253,97 @@ class Client:
     def list_sessions(
         self,
         *,
-        user_id: str | None = None,
-        project: str | None = None,
-        status: Statuses | None = None,
-        tags: Iterable[str] = (),
-        any_tags: Iterable[str] = (),
-        kind: str | None = None,
-        parent: str | None = None,
-        created_from: datetime | None = None,
-        created_before: datetime | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[Session]:
-        """The sessions that match every condition given, newest first, without state and results; read page by page.
+        consistency: Consistency | str = "strong",
+        **conditions: Unpack[SessionConditions],
+    ) -> Results[Session]:
+        """The sessions that match every condition given, newest first, whichever tier they are in.
+
+            async for session in client.list_sessions(user_id="ada", status="active", tags=["travel"]):
+                print(session.id, session.purpose)
+
+        They come without state and results, and are read page by page.
 
         Args:
             user_id, project, kind, parent: exactly this.
             status: this one, or any of these.
             tags: all of these.
             any_tags: at least one of these.
-            created_from: created then or later; an aware datetime.
-            created_before: created before; an aware datetime.
+            metadata: each of these keys, with an equal JSON value; at most 16.
+            text: a text of the session (purpose, message, arguments or result of an invocation, log) holds all these
+                words; words between double quotes stand together.
+            tiers: the data lives in this tier, or in any of these: `hot`, `recent`, `archive`.
+            created_after, updated_after, ended_after: then or later; aware datetimes.
+            created_before, updated_before, ended_before: earlier; aware datetimes.
             limit: at most this many. None: all.
+            consistency: `strong` finds everything acknowledged before the call. `eventual` waits for nothing and may
+                miss the last moments; `lag` of what is returned tells how many.
+
+        Raises, from the iteration, InvalidRequestError and CatalogUnavailableError.
         """
-        core = self._live()
-        filter_ = render.session_filter(
-            user_id=user_id,
-            project=project,
-            status=status,
-            tags=tags,
-            any_tags=any_tags,
-            kind=kind,
-            parent=parent,
-            created_from=created_from,
-            created_before=created_before,
-        )
+        return _finding.list_sessions(self._live(), limit=limit, consistency=consistency, **conditions)
 
-        async def fetch(page_size: int, page_token: str) -> tuple[list[Session], str]:
-            request = render.list_sessions(filter_, page_size=page_size, page_token=page_token)
-            return await core.call(lambda timeout: core.calls.list_sessions(request, timeout))
+    async def count_sessions(
+        self, *, consistency: Consistency | str = "strong", **conditions: Unpack[SessionConditions]
+    ) -> int:
+        """How many sessions match; the conditions are those of `list_sessions`."""
+        return await _finding.count_sessions(self._live(), consistency=consistency, **conditions)
 
-        return _paging.paged(fetch, limit)
+    def search(
+        self,
+        query: str,
+        *,
+        sources: TextSource | str | Iterable[TextSource | str] | None = None,
+        limit: int | None = None,
+        consistency: Consistency | str = "strong",
+        **conditions: Unpack[SearchConditions],
+    ) -> Results[FoundSession]:
+        """The sessions with a text that matches the query, best match first, with what matched.
+
+            async for found in client.search("refund policy", user_id="ada"):
+                print(found.session.id, [fragment.text for fragment in found.fragments])
+
+        Args:
+            query: words that must all be in one text, in any order; words between double quotes stand together.
+            sources: only these texts: `purpose`, `message`, `arguments`, `result`, `log`. None: all.
+            limit, consistency, conditions: as for `list_sessions`, without `text`.
+
+        Raises, from the iteration, InvalidRequestError and CatalogUnavailableError.
+        """
+        return _finding.search(self._live(), query, sources=sources, limit=limit, consistency=consistency, **conditions)
+
+    def invocations(
+        self,
+        *,
+        limit: int | None = None,
+        consistency: Consistency | str = "strong",
+        **conditions: Unpack[InvocationConditions],
+    ) -> Results[Invocation]:
+        """The tool invocations of all sessions that match every condition given, newest start first.
+
+            async for call in client.invocations(tool="search_flights", status="failed"):
+                print(call.session_id, call.id, call.error)
+
+        Args:
+            session_id, tool: exactly this.
+            user_id, project: those of sessions with exactly this label.
+            status: this one, or any of these; `running` is one that has not finished.
+            running: those that run, too; without `status`, only those.
+            started_after: started then or later; an aware datetime.
+            started_before: started earlier; an aware datetime.
+            min_duration, max_duration: took at least, at most this long. One that runs has no duration yet.
+            limit, consistency: as for `list_sessions`.
+
+        Raises, from the iteration, InvalidRequestError and CatalogUnavailableError.
+        """
+        return _finding.invocations(self._live(), limit=limit, consistency=consistency, **conditions)
+
+    async def get_invocation(self, session_id: str, invocation_id: str) -> FoundInvocation:
+        """One invocation, and its `session`; everything acknowledged before the call is seen.
+
+        Raises SessionNotFoundError (SessionDeletedError), InvocationNotFoundError, CatalogUnavailableError.
+        """
+        return await _finding.get_invocation(self._live(), session_id, invocation_id)
 
     def watch_sessions(
         self,
@@ -327,7 +377,7 @@ class Client:
 
         Raises, from the iteration, CursorTooOldError and HistoryRolledBackError.
         """
-        filter_ = render.session_filter(
+        filter_ = render_search.session_filter(
             user_id=user_id,
             project=project,
             status=status,
@@ -335,8 +385,6 @@ class Client:
             any_tags=any_tags,
             kind=kind,
             parent=parent,
-            created_from=None,
-            created_before=None,
         )
         wanted = _several(kinds)
 

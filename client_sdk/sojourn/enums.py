@@ -84,6 +84,29 @@ class LogLevel(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Consistency(StrEnum):
+    """What a call that finds sessions or invocations may miss."""
+
+    STRONG = "strong"
+    """Nothing that was acknowledged before the call."""
+    EVENTUAL = "eventual"
+    """What was committed in the last moments; the call waits for nothing."""
+
+
+class TextSource(StrEnum):
+    """What a text that can be searched is."""
+
+    PURPOSE = "purpose"
+    """A session's purpose."""
+    MESSAGE = "message"
+    ARGUMENTS = "arguments"
+    """What an invocation was called with."""
+    RESULT = "result"
+    """What an invocation returned, or its error."""
+    LOG = "log"
+    UNKNOWN = "unknown"
+
+
 class RequestPolicy(StrEnum):
     """What happens when a tracked request cannot be admitted at once."""
 

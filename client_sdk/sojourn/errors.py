@@ -16,6 +16,7 @@
     ├── SessionNotFoundError                 .session_id
     │   └── SessionDeletedError              .revision
     ├── SessionAlreadyExistsError            .session_id .revision
+    ├── InvocationNotFoundError              .session_id .invocation_id
     ├── PoolNotFoundError                    .pool
     ├── TrackingError                        .session_id .request_id; a tracked request is over
     │   ├── RequestCancelledError            .cancel_reason
@@ -45,6 +46,8 @@
     │   ├── ServerUnreachableError
     │   ├── ServerDrainingError
     │   ├── StoreUnavailableError            .cause
+    │   ├── CatalogUnavailableError
+    │   ├── BlobsUnavailableError
     │   └── OutcomeUnknownError              .session_id; the change may or may not have happened
     ├── DeadlineExceededError (TimeoutError)
     ├── AccessDeniedError
@@ -160,6 +163,13 @@ class SessionAlreadyExistsError(SojournError):
 
     session_id: str = ""
     revision: int = 0
+
+
+class InvocationNotFoundError(SojournError):
+    """The session has no invocation with this id."""
+
+    session_id: str = ""
+    invocation_id: str = ""
 
 
 class PoolNotFoundError(SojournError):
@@ -333,6 +343,14 @@ class StoreUnavailableError(UnavailableError):
     """The server cannot reach its store; nothing happened."""
 
     cause: str = ""
+
+
+class CatalogUnavailableError(UnavailableError):
+    """The server cannot reach its catalog, so nothing can be found; sessions known by id work as ever."""
+
+
+class BlobsUnavailableError(UnavailableError):
+    """The server cannot reach its blob store; live sessions work as ever."""
 
 
 class OutcomeUnknownError(UnavailableError):

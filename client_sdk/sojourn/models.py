@@ -20,12 +20,16 @@ from .enums import (
     RequestState,
     SessionStatus,
     StepStatus,
+    TextSource,
     Tier,
 )
 
 __all__ = [
     "Counters",
     "Event",
+    "FoundInvocation",
+    "FoundSession",
+    "Fragment",
     "Invocation",
     "Message",
     "Pool",
@@ -166,11 +170,13 @@ class Message(Model):
 
 
 class Invocation(Model):
-    """A tool invocation, paired from its start and its finish.
+    """One use of a tool, from its start to its finish; `RUNNING` while there is no finish.
 
-    `RUNNING` while there is no finish. `started_*` are None when the log that is kept begins after the start.
+    `Client.invocations` leaves `usage` and the revisions out. `SessionHandle.invocations` leaves `started_*` out of one
+    whose start is older than the log that is kept.
     """
 
+    session_id: str
     id: str
     tool: str = ""
     arguments: Any = None
@@ -179,17 +185,40 @@ class Invocation(Model):
     error: str = ""
     duration: timedelta | None = None
     """As the writer measured it, else the time between the two commits; None while running."""
+    cost: float = 0.0
+    """In the deployment's currency unit."""
     usage: Usage | None = None
     request_id: str = ""
+    """The tracked request it ran under; empty when there was none."""
     started_revision: int | None = None
     started_time: datetime | None = None
     finished_revision: int | None = None
     finished_time: datetime | None = None
 
-    @property
-    def cost(self) -> float:
-        """Cost in the deployment's currency unit; 0 when the writer gave none."""
-        return self.usage.cost if self.usage is not None else 0.0
+
+class FoundInvocation(Invocation):
+    """An invocation with its session, which has neither `state` nor `results` here."""
+
+    session: Session
+
+
+class Fragment(Model):
+    """A piece of a session's texts that a search found."""
+
+    source: TextSource
+    """What the text is."""
+    revision: int
+    """The event that the text is of."""
+    text: str
+    highlights: tuple[tuple[int, int], ...] = ()
+    """Where it matched: `text[begin:end]`."""
+
+
+class FoundSession(Model):
+    """A session that a search found, without `state` and `results`, and at most 3 fragments of it, the best first."""
+
+    session: Session
+    fragments: tuple[Fragment, ...] = ()
 
 
 class Request(Model):

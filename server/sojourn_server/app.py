@@ -11,6 +11,8 @@ from typing import Self
 
 import structlog
 
+from .catalog.migrating import SchemaError
+from .catalog.opening import open_catalog
 from .domain.errors import SojournError
 from .domain.limits import Limits
 from .domain.requests import Quotas
@@ -18,6 +20,7 @@ from .domain.session import SessionStatus
 from .rpc.admin_service import AdminServicer
 from .rpc.chain import Activity, default_chain
 from .rpc.changes import ProtoCodec
+from .rpc.details import details
 from .rpc.outlets import Outlets
 from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
@@ -31,10 +34,12 @@ from .store.taps import TapLimits
 from .store.writing import WriteSettings
 from .usecases.admission import Admission
 from .usecases.background import Background
+from .usecases.finding import Finding
 from .usecases.history import History
 from .usecases.lifecycle import Expiry, Places
 from .usecases.listing import Listing
 from .usecases.presence import Presence
+from .usecases.projecting import Projector
 from .usecases.reaping import Reaper
 from .usecases.sessions import Sessions
 from .usecases.tracking import Tracking
@@ -48,7 +53,7 @@ SETTLE_SECONDS = 5.0
 POOLS_TENANT = "default"
 """Whose pools the settings name."""
 
-START_ERRORS = (EngineError, StoreMismatchError, SojournError, OSError, RuntimeError, ValueError)
+START_ERRORS = (EngineError, StoreMismatchError, SchemaError, SojournError, OSError, RuntimeError, ValueError)
 """What can keep a server from starting; each message is for the person at the terminal."""
 
 
@@ -76,12 +81,14 @@ class Worker:
     Args:
         settings: the server's settings.
         store_url: where the engine is.
+        catalog_url: where the catalog's database is.
         reuse_port: whether other workers share the port.
     """
 
-    def __init__(self, settings: Settings, store_url: str, *, reuse_port: bool = False) -> None:
+    def __init__(self, settings: Settings, store_url: str, catalog_url: str, *, reuse_port: bool = False) -> None:
         self._settings = settings
         self._store_url = store_url
+        self._catalog_url = catalog_url
         self._reuse_port = reuse_port
         self._stack = AsyncExitStack()
         self._tracking: Tracking
@@ -131,12 +138,20 @@ class Worker:
         stack.push_async_callback(reaper.close)
         reaper.start()
 
+        catalog = await open_catalog(self._catalog_url, stack)
+        projector = Projector(
+            store.active, store.outbox, catalog, details, worker, period=settings.project_seconds
+        )
+        stack.push_async_callback(projector.close)
+        projector.start()
+
         places = Places(store.occupancy, store.active, store.lifecycle, quotas, expiry)
         sessions = Sessions(store.active, store.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
         servicer = SessionServicer(
             store=store.active,
             sessions=sessions,
-            history=History(store.active),
+            history=History(store.active, catalog),
+            finding=Finding(store.active, catalog, store.outbox, projector),
             watching=Watching(store.active, store.hub, presence, max_watches=settings.max_watches),
             admission=admission,
             listing=Listing(store.requests),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -39,16 +40,27 @@ async def _main(settings: Settings) -> None:
     stop = Stop(at_eof=os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1")
     async with AsyncExitStack() as stack:
         url = settings.redis or (await stack.enter_async_context(embedded_engine(settings))).url
+        catalog = _catalog_url(settings, stack)
         if settings.workers == 1:
-            port = (await stack.enter_async_context(Worker(settings, url))).port
+            port = (await stack.enter_async_context(Worker(settings, url, catalog))).port
         else:
-            port = await (await stack.enter_async_context(Workers(settings, url))).serving()
+            port = await (await stack.enter_async_context(Workers(settings, url, catalog))).serving()
         host = settings.listen.rpartition(":")[0]
         target = f"{host}:{port}"
         log.info("serving", target=target, workers=settings.workers, pid=os.getpid())
         tune_collector()
         tell_ready(target)
         await stop.wait()
+
+
+def _catalog_url(settings: Settings, stack: AsyncExitStack) -> str:
+    """Where history is kept: where the settings say, else beside the embedded engine's files."""
+    if settings.catalog:
+        return settings.catalog
+    if settings.ephemeral:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sojourn-catalog-"))
+        return f"sqlite:///{directory}/catalog.db"
+    return f"sqlite:///{settings.data_dir.absolute()}/catalog.db"
 
 
 def tell_ready(target: str) -> None:

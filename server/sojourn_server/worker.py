@@ -20,9 +20,9 @@ from .stopping import Stop
 log = structlog.get_logger()
 
 
-async def _serve(settings: Settings, store_url: str) -> None:
+async def _serve(settings: Settings, store_url: str, catalog_url: str) -> None:
     stop = Stop(at_eof=True)
-    async with Worker(settings, store_url, reuse_port=True) as worker:
+    async with Worker(settings, store_url, catalog_url, reuse_port=True) as worker:
         tune_collector()
         tell_ready(settings.listen)
         log.debug("worker serves", port=worker.port, pid=os.getpid())
@@ -36,7 +36,7 @@ def main() -> int:
     configure_logs(settings.log_level, settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, told["store_url"]))
+            runner.run(_serve(settings, told["store_url"], told["catalog_url"]))
     except asyncio.CancelledError:
         log.info("worker stopped before serving")
     except START_ERRORS as error:

@@ -29,9 +29,9 @@ RESTART_SECONDS = 0.2
 class Workers:
     """Starts the workers, restarts one that dies, drains all at the end. An async context manager, used once."""
 
-    def __init__(self, settings: Settings, store_url: str) -> None:
+    def __init__(self, settings: Settings, store_url: str, catalog_url: str) -> None:
         self._settings = settings
-        self._store_url = store_url
+        self._told = {"store_url": store_url, "catalog_url": catalog_url}
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -96,7 +96,7 @@ class Workers:
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         settings = self._settings.model_dump(mode="json", exclude={"config"}) | {"listen": listen}
         environment = os.environ | {
-            "SOJOURN_WORKER": json.dumps({"settings": settings, "store_url": self._store_url}),
+            "SOJOURN_WORKER": json.dumps({"settings": settings, **self._told}),
             "SOJOURN_READY_FILE": str(self._ready_file(number)),
         }
         environment.pop("SOJOURN_EXIT_ON_STDIN_CLOSE", None)

@@ -6,8 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sojourn_server.catalog.catalog import SqlCatalog
+from sojourn_server.catalog.engine import open_engine
 from sojourn_server.store.opening import Store, StoreSettings, open_store
+from tests.support.catalogs import KINDS, Databases
+from tests.support.catalogs import databases as open_databases
 from tests.support.requests import Clerk
 from tests.support.sessions import Desk
 from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines
@@ -95,3 +100,26 @@ async def clerk(desk: Desk) -> AsyncIterator[Clerk]:
     await clerk.check_all()
     await desk.delete_all()
     assert await clerk.leases() == []
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    yield from open_databases()
+
+
+@pytest.fixture(params=KINDS)
+async def catalog_url(request: pytest.FixtureRequest, databases: Databases) -> str:
+    """A catalog with nothing in it, on each database in turn."""
+    return await databases.migrated(request.param)
+
+
+@pytest.fixture
+async def catalog_engine(catalog_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(catalog_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def catalog(catalog_engine: AsyncEngine) -> SqlCatalog:
+    return SqlCatalog(catalog_engine)

@@ -170,10 +170,10 @@ async def test_a_defect_gives_an_id_and_never_its_text(engine, server, stub, sid
     assert status.metadata["error_id"] in server.log
 
 
-async def test_a_worker_that_drains_refuses_new_watches(engine, sid):
+async def test_a_worker_that_drains_refuses_new_watches(engine, sid, tmp_path):
     async with AsyncExitStack() as stack:
         settings = Settings(listen="127.0.0.1:0", redis=engine.url, grace_seconds=1)
-        worker = await stack.enter_async_context(Worker(settings, engine.url))
+        worker = await stack.enter_async_context(Worker(settings, engine.url, f"sqlite:///{tmp_path}/catalog.db"))
         stub = await stack.enter_async_context(wire.connect(f"127.0.0.1:{worker.port}"))
         await create(stub, sid)
         worker.store.hub.drain()

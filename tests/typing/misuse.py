@@ -31,4 +31,13 @@ async def misuse(client: sojourn.Client, session: sojourn.SessionHandle) -> None
         await write.set_state({"k": 1})  # error: func-returns-value, misc
     async for item in client.watch_sessions():
         print(item.commit_time)  # error: union-attr
+    client.list_sessions(user="ada")  # error: call-arg
+    client.list_sessions("ada")  # error: call-arg, arg-type
+    client.list_sessions(created_after="yesterday")  # error: arg-type
+    await client.count_sessions(limit=3)  # error: call-arg
+    client.search("refund", text="seat")  # error: call-arg
+    client.search(user_id="ada")  # error: call-arg
+    client.invocations(tags=["a"])  # error: call-arg
+    async for found in client.search("refund"):
+        print(found.id)  # error: attr-defined
     print(sojourn.no_such_name)  # error: attr-defined

@@ -16,7 +16,7 @@ async def sessions(client: sojourn.Client) -> None:
     assert_type(await client.get_session("qa-1"), sojourn.SessionHandle)
     assert_type(await client.get_or_create_session("qa-1"), sojourn.SessionHandle)
     assert_type(client.session("qa-1"), sojourn.SessionHandle)
-    assert_type(client.list_sessions(status="active"), AsyncIterator[sojourn.Session])
+    assert_type(client.list_sessions(status="active"), sojourn.Results[sojourn.Session])
     assert_type(await client.delete_session("qa-1"), int)
     assert_type(session.info, sojourn.Session)
     assert_type(session.info.status, sojourn.SessionStatus)
@@ -25,6 +25,41 @@ async def sessions(client: sojourn.Client) -> None:
     assert_type(session.info.counters.messages, int)
     assert_type(session.info.usage.total_tokens, int)
     assert_type(await session.refresh(), sojourn.Session)
+
+
+async def finding(client: sojourn.Client, since: datetime) -> None:
+    listed = client.list_sessions(
+        user_id="ada",
+        status=["active", sojourn.SessionStatus.FAILED],
+        tags=["a"],
+        metadata={"attempt": 3},
+        tiers=sojourn.Tier.HOT,
+        text="refund",
+        created_after=since,
+        consistency="eventual",
+        limit=3,
+    )
+    iterator: AsyncIterator[sojourn.Session] = listed
+    assert_type(await anext(iterator), sojourn.Session)
+    assert_type(listed.lag, timedelta | None)
+    assert_type(await client.count_sessions(project="qa", ended_before=since), int)
+    async for found in client.search("refund", user_id="ada", sources=["message"], updated_after=since):
+        assert_type(found, sojourn.FoundSession)
+        assert_type(found.session, sojourn.Session)
+        for fragment in found.fragments:
+            assert_type(fragment, sojourn.Fragment)
+            assert_type(fragment.source, sojourn.TextSource)
+            assert_type(fragment.highlights, tuple[tuple[int, int], ...])
+    async for call in client.invocations(
+        tool="git", status="failed", running=True, started_after=since, min_duration=2, max_duration=timedelta(hours=1)
+    ):
+        assert_type(call, sojourn.Invocation)
+        assert_type(call.session_id, str)
+        assert_type(call.cost, float)
+        assert_type(call.started_time, datetime | None)
+    one = await client.get_invocation("qa-1", "call-3")
+    assert_type(one, sojourn.FoundInvocation)
+    assert_type(one.session, sojourn.Session)
 
 
 async def writes(session: sojourn.SessionHandle) -> None:

@@ -19,6 +19,7 @@ from sojourn.v1 import session_service_pb2 as pb
 from .. import models
 from ..errors import ClientClosedError, ProtocolError, SojournError
 from . import faults, parse
+from .finding import FindingCalls
 from .tracking import TrackingCalls
 
 R = TypeVar("R")
@@ -99,7 +100,6 @@ class Calls:
         self._create = self.unary("CreateSession", pb.CreateSessionRequest, pb.CreateSessionResponse)
         self._complete = self.unary("CompleteSession", pb.CompleteSessionRequest, pb.CompleteSessionResponse)
         self._delete = self.unary("DeleteSession", pb.DeleteSessionRequest, pb.DeleteSessionResponse)
-        self._list_sessions = self.unary("ListSessions", pb.ListSessionsRequest, pb.ListSessionsResponse)
         self._list_events = self.unary("ListEvents", pb.ListEventsRequest, pb.ListEventsResponse)
         self._watch_session = channel.unary_stream(
             self.path("WatchSession"),
@@ -111,6 +111,7 @@ class Calls:
             request_serializer=pb.WatchSessionsRequest.SerializeToString,
             response_deserializer=pb.WatchSessionsResponse.FromString,
         )
+        self.finding = FindingCalls(self)
         self.tracking = TrackingCalls(channel, metadata, self)
 
     async def create_session(self, request: pb.CreateSessionRequest, timeout: float) -> models.Session:
@@ -127,11 +128,6 @@ class Calls:
         """Delete a session; its last revision."""
         response = await self.call(self._delete, request, timeout)
         return int(response.revision)
-
-    async def list_sessions(self, request: pb.ListSessionsRequest, timeout: float) -> tuple[list[models.Session], str]:
-        """One page of sessions, and the token of the next."""
-        response = await self.call(self._list_sessions, request, timeout)
-        return [parse.session(item) for item in response.sessions], response.next_page_token
 
     async def list_events(self, request: pb.ListEventsRequest, timeout: float) -> tuple[list[models.Event], str]:
         """One page of events, and the token of the next."""

@@ -25,7 +25,8 @@ def values(entries: Mapping[str, session_pb2.Value]) -> dict[str, Any]:
     return {key: from_json(value.json) for key, value in entries.items()}
 
 
-def _optional(message: Any, field: str) -> Any:
+def optional(message: Any, field: str) -> Any:
+    """The JSON value of a field; None when it is unset."""
     return from_json(getattr(message, field).json) if message.HasField(field) else None
 
 
@@ -71,7 +72,7 @@ def _invocation_started(message: event_pb2.InvocationStarted) -> changes.Invocat
     return changes.InvocationStarted(
         invocation_id=message.invocation_id,
         tool=message.tool,
-        arguments=_optional(message, "arguments"),
+        arguments=optional(message, "arguments"),
         request_id=message.request_id,
     )
 
@@ -81,7 +82,7 @@ def _invocation_finished(message: event_pb2.InvocationFinished) -> changes.Invoc
         invocation_id=message.invocation_id,
         tool=message.tool,
         status=vocabulary.INVOCATION_STATUS.read(message.status),
-        result=_optional(message, "result"),
+        result=optional(message, "result"),
         error=message.error,
         duration=to_timedelta(message.duration) if message.HasField("duration") else None,
         usage=usage(message.usage) if message.HasField("usage") else None,
@@ -94,13 +95,13 @@ def _step_finished(message: event_pb2.StepFinished) -> changes.StepFinished:
         run=message.run or 1,
         status=vocabulary.STEP_STATUS.read(message.status),
         duration=to_timedelta(message.duration) if message.HasField("duration") else None,
-        output=_optional(message, "output"),
+        output=optional(message, "output"),
         error=message.error,
     )
 
 
 def _result_set(message: event_pb2.ResultSet) -> changes.ResultSet:
-    return changes.ResultSet(name=message.name, value=_optional(message, "value"))
+    return changes.ResultSet(name=message.name, value=optional(message, "value"))
 
 
 def _artifact_attached(message: event_pb2.ArtifactAttached) -> changes.ArtifactAttached:
@@ -131,7 +132,7 @@ def _info_updated(message: event_pb2.InfoUpdated) -> changes.InfoUpdated:
 
 
 def _custom(message: event_pb2.Custom) -> changes.Custom:
-    return changes.Custom(type=message.type, payload=_optional(message, "payload"))
+    return changes.Custom(type=message.type, payload=optional(message, "payload"))
 
 
 def _session_created(message: event_pb2.SessionCreated) -> changes.SessionCreated:

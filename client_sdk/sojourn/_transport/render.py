@@ -7,7 +7,6 @@ before anything is sent; limits and syntax are the server's to judge.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from sojourn.v1 import session_pb2
@@ -16,7 +15,7 @@ from sojourn.v1 import session_service_pb2 as pb
 from ..config import Seconds, seconds
 from ..models import Event
 from . import vocabulary
-from .values import invalid, to_duration, to_json, to_timestamp
+from .values import invalid, to_duration, to_json
 
 
 def create_session(
@@ -87,40 +86,6 @@ def delete_session(session_id: str, *, expected_revision: int | None, idempotenc
     return pb.DeleteSessionRequest(
         session_id=session_id, expected_revision=expected_revision, idempotency_key=idempotency_key
     )
-
-
-def session_filter(
-    *,
-    user_id: str | None,
-    project: str | None,
-    status: str | Iterable[str] | None,
-    tags: Iterable[str],
-    any_tags: Iterable[str],
-    kind: str | None,
-    parent: str | None,
-    created_from: datetime | None,
-    created_before: datetime | None,
-) -> session_pb2.SessionFilter:
-    """A SessionFilter; what is None or empty selects everything."""
-    message = session_pb2.SessionFilter(
-        user_id=user_id or "",
-        project=project or "",
-        all_tags=texts(tags, "tags"),
-        any_tags=texts(any_tags, "any_tags"),
-        kind=kind or "",
-        parent=parent or "",
-    )
-    message.statuses.extend(vocabulary.SESSION_STATUS.write_all(status, "status"))
-    if created_from is not None:
-        message.created_from.CopyFrom(to_timestamp(created_from, "created_from"))
-    if created_before is not None:
-        message.created_before.CopyFrom(to_timestamp(created_before, "created_before"))
-    return message
-
-
-def list_sessions(filter_: session_pb2.SessionFilter, *, page_size: int, page_token: str) -> pb.ListSessionsRequest:
-    """A ListSessionsRequest for one page."""
-    return pb.ListSessionsRequest(filter=filter_, page_size=page_size, page_token=page_token)
 
 
 def list_events(

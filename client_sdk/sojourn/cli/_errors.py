@@ -79,7 +79,12 @@ def explain(error: Exception, *, target: str) -> CommandError:
         case errors.PoolNotFoundError():
             hint = "`sojourn pools` shows those there are, `sojourn pools NAME --size N` makes one"
             return CommandError(str(error), hint=hint, code=ExitCode.NOT_FOUND)
-        case errors.StoreUnavailableError() | errors.OutcomeUnknownError():
+        case (
+            errors.StoreUnavailableError()
+            | errors.CatalogUnavailableError()
+            | errors.BlobsUnavailableError()
+            | errors.OutcomeUnknownError()
+        ):
             return CommandError(f"the server at {target} has trouble: {error}", code=ExitCode.UNREACHABLE)
         case errors.UnavailableError() | errors.DeadlineExceededError():
             return _unreachable(target, error)

@@ -7,10 +7,12 @@ import click
 from ._errors import EXIT_CODES
 from .cancel import cancel
 from .demo import demo
+from .invocations import invocations
 from .list_requests import list_requests
 from .list_sessions import list_sessions
 from .pools import pools
 from .replay import replay
+from .search import search
 from .serve import serve
 from .show import show
 from .top import top
@@ -30,5 +32,18 @@ def main() -> None:
     """
 
 
-for command in (serve, list_sessions, show, watch, top, list_requests, cancel, pools, replay, demo):
+for command in (
+    serve,
+    list_sessions,
+    search,
+    show,
+    invocations,
+    watch,
+    top,
+    list_requests,
+    cancel,
+    pools,
+    replay,
+    demo,
+):
     main.add_command(command)

@@ -27,7 +27,7 @@ _STATUS_STYLES = {
     "expired": "yellow",
 }
 ROLE_STYLES = {"user": "bold blue", "assistant": "bold green", "system": "bold magenta", "tool": "bold yellow"}
-_OUTCOME_STYLES = {"succeeded": "green", "passed": "green", "failed": "red", "error": "red", "interrupted": "red"}
+OUTCOME_STYLES = {"succeeded": "green", "passed": "green", "failed": "red", "error": "red", "interrupted": "red"}
 _LEVEL_STYLES = {"warning": "yellow", "error": "red", "debug": "dim"}
 
 RequestChange = (
@@ -81,10 +81,10 @@ def _describe(change: ch.Change, width: int) -> tuple[str, str, str | Text]:
         case ch.InvocationFinished():
             outcome = change.status if not change.error else f"{change.status}: {change.error}"
             result = "" if change.result is None else one_line(compact(change.result), width)
-            style = _OUTCOME_STYLES.get(change.status, "yellow")
+            style = OUTCOME_STYLES.get(change.status, "yellow")
             return "returned", "yellow", _words((clean(change.tool), "bold"), (one_line(outcome), style), (result, ""))
         case ch.StepFinished():
-            style = _OUTCOME_STYLES.get(change.status, "yellow")
+            style = OUTCOME_STYLES.get(change.status, "yellow")
             run = f"run {change.run}" if change.run > 1 else ""
             took = spent(change.duration) if change.duration else ""
             details = [(run, ""), (took, "dim"), (one_line(change.error, width), "red")]

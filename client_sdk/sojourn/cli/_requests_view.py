@@ -13,11 +13,10 @@ from rich.text import Text
 
 from sojourn.enums import RequestState
 
+from ._tables import filled_table
 from ._text import briefly, clean, one_line
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod
-
     from sojourn.models import Pool, Request
 
 _STATE_STYLES = {"admitted": "green", "queued": "yellow"}
@@ -95,14 +94,7 @@ def requests_table(requests: Sequence[Request], now: datetime) -> Table:
         "lease": [lease_text(request, now) for request in requests],
         "cancel": [cancel_text(request) for request in requests],
     }
-    told = {name: cells for name, cells in columns.items() if any(cell.plain.strip() for cell in cells)}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in told:
-        justify: JustifyMethod = "right" if name in ("prio", "age", "lease") else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in _WHOLE)
-    for row in zip(*told.values(), strict=True):
-        table.add_row(*row)
-    return table
+    return filled_table(columns, whole=_WHOLE, right=("prio", "age", "lease"))
 
 
 def pools_table(pools: Sequence[Pool]) -> Table:

@@ -38,10 +38,15 @@ def clean(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r\n", "\n"))
 
 
+def flat(text: str) -> str:
+    """The text on one line, with single blanks."""
+    return clean(_SPACE.sub(" ", text))
+
+
 def one_line(text: str, width: int = 100) -> str:
     """The text on one line, cut to `width` characters."""
-    flat = clean(_SPACE.sub(" ", text).strip())
-    return flat if len(flat) <= width else f"{flat[: width - 1]}…"
+    line = flat(text).strip()
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def compact(value: Any) -> str:

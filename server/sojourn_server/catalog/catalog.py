@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import builtins
-from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 
-from sqlalchemy import delete, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey
 from ..ports.catalog import Fragment, Invocation, InvocationFilter, Projection, TextSource
+from ..ports.outbox import Standings
 from . import projecting, searching
 from . import tables as t
+from .engine import reading, writing
 from .filtering import conditions, invocation_conditions
+from .matching import Match
+from .planning import plan
 from .rows import invocation_of, session_of
-
-MAX_PARAMETERS = 900
-"""SQLite's default limit on the parameters of a statement is 999."""
+from .words import phrases
 
 
 class SqlCatalog:
@@ -27,49 +29,38 @@ class SqlCatalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._dialect = engine.dialect.name
 
-    async def revisions(self, uids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        async with self._engine.connect() as connection:
-            for begin in range(0, len(uids), MAX_PARAMETERS):
-                part = uids[begin : begin + MAX_PARAMETERS]
-                rows = await connection.execute(
-                    select(t.sessions.c.uid, t.sessions.c.revision).where(t.sessions.c.uid.in_(part))
-                )
-                found.update({row.uid: row.revision for row in rows})
-        return found
+    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[str, int]]:
+        async with reading(self._engine) as connection:
+            rows = await projecting.find(connection, keys)
+        return {SessionKey(row.tenant, row.session_id): (row.uid, row.revision) for row in rows}
 
-    async def project(self, projections: Sequence[Projection]) -> None:
+    async def project(self, projections: Sequence[Projection], standings: Standings) -> None:
         if projections:
-            async with self._engine.begin() as connection:
-                await projecting.store(connection, projections)
+            async with writing(self._engine) as connection:
+                await projecting.store(connection, projections, standings)
 
-    async def forget(self, keys: Sequence[SessionKey]) -> None:
-        c = t.sessions.c
-        async with self._engine.begin() as connection:
-            for key in keys:
-                await connection.execute(
-                    delete(t.sessions).where(c.tenant == key.tenant, c.session_id == key.session_id)
-                )
+    async def forget(self, keys: Sequence[SessionKey], standings: Standings) -> None:
+        if keys:
+            async with writing(self._engine) as connection:
+                await projecting.forget(connection, keys, standings)
 
     async def get(self, key: SessionKey) -> Session | None:
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(
-                select(t.sessions).where(t.sessions.c.tenant == key.tenant, t.sessions.c.session_id == key.session_id)
-            )
-            row = rows.one_or_none()
-            if row is None:
-                return None
-            return session_of(row, (await _tags(connection, [row.uid]))[row.uid])
+        c = t.sessions.c
+        query = select(t.sessions).where(c.tenant == key.tenant, c.session_id == key.session_id)
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else session_of(row)
 
     async def events(
         self, uid: str, *, after: int, before: int | None, mask: int, count: int, reverse: bool
     ) -> builtins.list[StoredEvent]:
-        c = t.events.c
+        c, s = t.events.c, t.sessions.c
         query = (
-            select(t.events, t.sessions.c.session_id, t.sessions.c.incarnation)
-            .join(t.sessions, t.sessions.c.uid == c.uid)
-            .where(c.uid == uid, c.revision > after)
+            select(c.revision, c.commit_us, c.mask, c.body, s.session_id, s.incarnation)
+            .join(t.sessions, s.id == c.session)
+            .where(s.uid == uid, c.revision > after)
             .order_by(c.revision.desc() if reverse else c.revision)
             .limit(count)
         )
@@ -77,82 +68,64 @@ class SqlCatalog:
             query = query.where(c.revision < before)
         if mask:
             query = query.where(c.mask.bitwise_and(mask) != 0)
-        async with self._engine.connect() as connection:
+        async with reading(self._engine) as connection:
             rows = await connection.execute(query)
-            return [
-                StoredEvent(r.session_id, uid, r.incarnation, r.revision, r.commit_us, 0, r.mask, r.body) for r in rows
-            ]
+        return [StoredEvent(r.session_id, uid, r.incarnation, r.revision, r.commit_us, 0, r.mask, r.body) for r in rows]
 
     async def list(
         self, tenant: str, wanted: SessionFilter, *, after: tuple[int, str] | None, count: int
     ) -> builtins.list[Session]:
         c = t.sessions.c
-        query = (
-            select(t.sessions)
-            .where(*conditions(tenant, wanted))
-            .order_by(c.created_us.desc(), c.session_id.desc())
-            .limit(count)
-        )
+        order = (c.created_us.desc(), c.session_id.desc())
+        page = select(c.id).order_by(*order)
         if after:
-            query = query.where(tuple_(c.created_us, c.session_id) < tuple_(*after))
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(query)).all()
-            tags = await _tags(connection, [row.uid for row in rows])
-        return [session_of(row, tags[row.uid]) for row in rows]
+            page = page.where(tuple_(c.created_us, c.session_id) < tuple_(*after))
+        async with reading(self._engine) as connection:
+            decided = await plan(connection, conditions(self._dialect, tenant, wanted))
+            # A page is chosen from an index alone; only its rows are read.
+            numbers = decided.among_newest(page, count)
+            if numbers is not None:
+                rows = (await connection.execute(select(t.sessions).where(c.id.in_(numbers)).order_by(*order))).all()
+            if numbers is None or len(rows) < count:
+                numbers = page.where(*decided.where()).limit(count)
+                rows = (await connection.execute(select(t.sessions).where(c.id.in_(numbers)).order_by(*order))).all()
+        return [session_of(row) for row in rows]
 
     async def search(
         self, tenant: str, query: str, wanted: SessionFilter, *, sources: frozenset[TextSource], offset: int, count: int
     ) -> builtins.list[tuple[Session, builtins.list[Fragment]]]:
-        async with self._engine.connect() as connection:
-            found = await searching.search(connection, tenant, query, wanted, sources)
-            page = builtins.list(found.items())[offset : offset + count]
-            uids = [uid for uid, _ in page]
-            rows = {
-                row.uid: row for row in await connection.execute(select(t.sessions).where(t.sessions.c.uid.in_(uids)))
-            }
-            tags = await _tags(connection, uids)
-        return [(session_of(rows[uid], tags[uid]), fragments) for uid, fragments in page if uid in rows]
+        asked = phrases(query, "query")
+        among = None if wanted == SessionFilter() else conditions(self._dialect, tenant, wanted)
+        async with reading(self._engine) as connection:
+            found = await searching.search(connection, Match(self._dialect, tenant, asked), asked, among, sources)
+            page = dict(islice(found.items(), offset, offset + count))
+            fragments = await searching.fragments(connection, page, asked)
+            sessions = select(t.sessions).where(t.sessions.c.id.in_(page))
+            rows = {row.id: row for row in await connection.execute(sessions) if row.tenant == tenant}
+        return [(session_of(rows[number]), fragments[number]) for number in page if number in rows]
 
     async def invocations(
         self, tenant: str, wanted: InvocationFilter, *, after: tuple[int, str, str] | None, count: int
     ) -> builtins.list[Invocation]:
-        i, s = t.invocations.c, t.sessions.c
-        query = (
-            select(t.invocations, s.session_id)
-            .join(t.sessions, s.uid == i.uid)
-            .where(*invocation_conditions(tenant, wanted))
-            .order_by(i.started_us.desc(), s.session_id.desc(), i.invocation_id.desc())
-            .limit(count)
-        )
+        c = t.invocations.c
+        order = (c.started_us.desc(), c.session_id.desc(), c.invocation_id.desc())
+        page = select(c.id).where(*invocation_conditions(tenant, wanted)).order_by(*order).limit(count)
         if after:
-            query = query.where(tuple_(i.started_us, s.session_id, i.invocation_id) < tuple_(*after))
-        async with self._engine.connect() as connection:
-            return [invocation_of(tenant, row) for row in await connection.execute(query)]
+            page = page.where(tuple_(c.started_us, c.session_id, c.invocation_id) < tuple_(*after))
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(select(t.invocations).where(c.id.in_(page)).order_by(*order))
+        return [invocation_of(row) for row in rows]
 
     async def invocation(self, uid: str, invocation_id: str) -> Invocation | None:
-        i, s = t.invocations.c, t.sessions.c
-        query = (
-            select(t.invocations, s.session_id, s.tenant)
-            .join(t.sessions, s.uid == i.uid)
-            .where(i.uid == uid, i.invocation_id == invocation_id)
-        )
-        async with self._engine.connect() as connection:
+        c = t.invocations.c
+        session = select(t.sessions.c.id).where(t.sessions.c.uid == uid).scalar_subquery()
+        query = select(t.invocations).where(c.session == session, c.invocation_id == invocation_id)
+        async with reading(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else invocation_of(row.tenant, row)
+        return None if row is None else invocation_of(row)
 
     async def count(self, tenant: str, wanted: SessionFilter) -> int:
-        async with self._engine.connect() as connection:
-            query = select(func.count()).select_from(t.sessions).where(*conditions(tenant, wanted))
+        async with reading(self._engine) as connection:
+            decided = await plan(connection, conditions(self._dialect, tenant, wanted))
+            query = select(func.count()).select_from(t.sessions).where(*decided.where())
             return int((await connection.execute(query)).scalar_one())
-
-
-async def _tags(connection: AsyncConnection, uids: Sequence[str]) -> defaultdict[str, list[str]]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for begin in range(0, len(uids), MAX_PARAMETERS):
-        part = uids[begin : begin + MAX_PARAMETERS]
-        rows = await connection.execute(
-            select(t.tags).where(t.tags.c.uid.in_(part)).order_by(t.tags.c.uid, t.tags.c.tag)
-        )
-        for row in rows:
-            found[row.uid].append(row.tag)
-    return found

@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import URL, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from .faults import translated
+from .words import indexed_words
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+CONNECT_SECONDS = 5.0
+"""A server that takes longer to accept a connection is down."""
+EXPECTED = "catalog URL: expected sqlite:///path or postgresql://host/database"
 
-BUSY_SECONDS = 30.0
-"""How long a writer waits for another one of SQLite: several workers share the file."""
 
-
-def open_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+def open_engine(url: str, *, pool_size: int = 5, timeout: float = 30.0) -> AsyncEngine:
     """An engine for a catalog URL: `sqlite:///path` or `postgresql://user:password@host/database`.
+
+    Args:
+        pool_size: most connections.
+        timeout: seconds a statement may take, and a writer or a caller without a connection waits for others.
 
     Raises:
         ValueError: another kind of URL.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise ValueError("catalog URL: expected sqlite:///path or postgresql://host/database") from error
+    except (ArgumentError, ValueError) as error:
+        raise ValueError(EXPECTED) from error
     driver = DRIVERS.get(parsed.drivername.partition("+")[0])
     if driver is None:
-        raise ValueError("catalog URL: expected sqlite:///path or postgresql://host/database")
+        raise ValueError(EXPECTED)
     parsed = parsed.set(drivername=driver)
-    if driver.startswith("sqlite"):
-        if not parsed.database or parsed.database == ":memory:":
-            raise ValueError("catalog URL: SQLite needs a file, because several connections share it")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, pool_size=pool_size)
-        event.listen(engine.sync_engine, "connect", _tune_sqlite)
-        return engine
-    # A server that restarted is noticed before a connection is used, not by the call that uses it.
-    return create_async_engine(parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, pool_timeout=10)
+    return (_open_sqlite if driver.startswith("sqlite") else _open_postgresql)(parsed, pool_size, timeout)
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for statements that write nothing. Raises CatalogUnavailableError."""
+    with translated():
+        async with engine.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction, committed at the end. SQLite has one writer at a time: its lock is taken here, not
+    by the first statement that writes, so that what was read before is still so. Raises CatalogUnavailableError."""
+    with translated():
+        async with engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                await connection.execute(text("BEGIN IMMEDIATE"))
+            yield connection
+
+
+def _open_sqlite(url: URL, pool_size: int, timeout: float) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("catalog URL: SQLite needs a file, because several connections share it")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url, connect_args={"timeout": timeout}, pool_size=pool_size, max_overflow=0, pool_timeout=timeout
+    )
+    event.listen(engine.sync_engine, "connect", _tune_sqlite)
+    return engine
 
 
 def _tune_sqlite(connection: Any, record: Any) -> None:
@@ -47,4 +78,31 @@ def _tune_sqlite(connection: Any, record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA trusted_schema=ON")  # a trigger of ours calls `sojourn_words`
+    cursor.execute("PRAGMA cache_size=-16000")  # KiB
+    cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
+    connection.create_function("sojourn_words", 2, indexed_words, deterministic=True)
+
+
+def _open_postgresql(url: URL, pool_size: int, timeout: float) -> AsyncEngine:
+    query = dict(url.query)
+    if "sslmode" in query:  # libpq's name for it, which people copy
+        query.setdefault("ssl", query.pop("sslmode"))
+    return create_async_engine(
+        url.set(query=query),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=timeout,
+        # A server that restarted is noticed before a connection is used, not by the call that uses it.
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": min(timeout, CONNECT_SECONDS),
+            "command_timeout": timeout,
+            "server_settings": {
+                "application_name": "sojourn",
+                "synchronous_commit": "on",  # the active store drops events because of a commit
+                "jit": "off",  # compiling takes longer than our statements
+            },
+        },
+    )

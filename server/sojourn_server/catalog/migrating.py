@@ -8,8 +8,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .engine import reading, writing
 
 _LOCK = 0x536F6A6F
 """Number of the lock under which one of several starting workers migrates PostgreSQL."""
@@ -20,29 +22,42 @@ class SchemaError(Exception):
 
 
 async def migrate(engine: AsyncEngine) -> tuple[str | None, str]:
-    """Brings the schema up to date; several processes may do so at once. Returns the revisions before and after."""
-    async with engine.begin() as connection:
+    """Brings the schema up to date; several processes may do so at once. Returns the revisions before and after.
+
+    Raises:
+        SchemaError: the schema is of a newer version.
+        CatalogUnavailableError: the database cannot be used.
+    """
+    async with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        else:
-            await connection.execute(text("BEGIN IMMEDIATE"))
         before = await connection.run_sync(_current)
+        if before is not None:
+            _check_known(before)
         await connection.run_sync(_upgrade)
     return before, _newest()
 
 
+async def is_empty(engine: AsyncEngine) -> bool:
+    """Whether the database holds no table at all."""
+    async with reading(engine) as connection:
+        return not await connection.run_sync(lambda one: inspect(one).get_table_names())
+
+
 async def check(engine: AsyncEngine) -> None:
     """Raises SchemaError unless the schema is the newest this version knows."""
-    async with engine.connect() as connection:
+    async with reading(engine) as connection:
         current = await connection.run_sync(_current)
-    newest = _newest()
     if current is None:
         raise SchemaError("the catalog is empty: run `sojourn migrate`")
-    if current != newest:
-        known = {script.revision for script in _scripts().walk_revisions()}
-        if current in known:
-            raise SchemaError(f"the catalog's schema is {current}, this version needs {newest}: run `sojourn migrate`")
-        raise SchemaError(f"the catalog's schema {current} is of a newer version of Sojourn than this one")
+    _check_known(current)
+    if current != _newest():
+        raise SchemaError(f"the catalog's schema is {current}, this version needs {_newest()}: run `sojourn migrate`")
+
+
+def _check_known(revision: str) -> None:
+    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise SchemaError(f"the catalog's schema {revision} is of a newer version of Sojourn than this one")
 
 
 def _config() -> Config:

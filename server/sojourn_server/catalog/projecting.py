@@ -1,179 +1,149 @@
-"""Storing what the projector brings: many sessions in one transaction, each table in few statements."""
+"""Storing what the projector brings: many sessions in one transaction, each table in few statements.
+
+Whoever writes to a session's rows holds its lock, so that the catalog has an event exactly once and no table needs to
+find out what it has already.
+"""
 
 from __future__ import annotations
 
-import json
+import asyncio
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Table, delete, func
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain import details as dt
-from ..ports.catalog import Projection, TextSource
+from ..domain.changes import ChangeKind, kind_mask
+from ..domain.session import SessionKey, Tier
+from ..ports.catalog import Projection
+from ..ports.outbox import Standings
 from . import tables as t
+from .collecting import Details, Known
 from .rows import Row, clean, session_row, value_digest
 
-HOT = 1
-"""The tier of a session that the projector found in the active store."""
+PIECE = 400
+"""Keys of a statement; SQLite takes 999 parameters or more."""
+_LABELS = kind_mask([ChangeKind.SESSION_CREATED, ChangeKind.INFO_UPDATED, ChangeKind.FORKED, ChangeKind.RESTORED])
+"""Events that may change tags and metadata."""
+_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(:keys) AS key").bindparams(
+    bindparam("keys", type_=ARRAY(BigInteger))
+)
 
 
-async def store(connection: AsyncConnection, projections: Sequence[Projection]) -> None:
-    """Stores projections in the connection's transaction."""
+async def store(connection: AsyncConnection, projections: Sequence[Projection], standings: Standings) -> None:
+    """Stores projections in the connection's transaction; those of sessions that are gone are left out."""
+    keys = [SessionKey(p.tenant, p.session.id) for p in projections]
+    await lock(connection, keys)
+    uids = {key: found.uid for key, found in zip(keys, await standings(keys), strict=True)}
+    present = [p for p, key in zip(projections, keys, strict=True) if uids[key] == p.session.uid]
+    rows = {row.uid: row for row in await find(connection, keys)}
+    # A deleted session whose id was given to a new one: its deletion was not projected yet.
+    replaced = {row.id for row in rows.values() if uids[SessionKey(row.tenant, row.session_id)] not in ("", row.uid)}
+    await remove(connection, sorted(replaced))
+
+    known = {uid: Known(row.id, row.revision, row.texts) for uid, row in rows.items()}
+    known |= await _add(connection, [p for p in present if p.session.uid not in known])
+    fresh = [p for p in present if p.session.revision > known[p.session.uid].revision]
+    details = Details(connection.dialect.name)
+    await asyncio.to_thread(_collect, details, fresh, known)
+    await _label(connection, fresh, known)
+    await _update(connection, fresh, known)
+    await details.store(connection)
+
+
+async def forget(connection: AsyncConnection, keys: Sequence[SessionKey], standings: Standings) -> None:
+    """Removes deleted sessions in the connection's transaction."""
+    await lock(connection, keys)
+    found = dict(zip(keys, await standings(keys), strict=True))
+    gone = [key for key, standing in found.items() if standing.deleted and not standing.uid]
+    await remove(connection, [row.id for row in await find(connection, gone)])
+
+
+async def lock(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
+    """Waits until nobody else writes to these sessions, and keeps others out until the transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        # In one order everywhere, so that two never wait for each other.
+        await connection.execute(_LOCK, {"keys": sorted({_lock_number(key) for key in keys})})
+
+
+async def find(connection: AsyncConnection, keys: Sequence[SessionKey]) -> list[Any]:
+    """The rows (id, tenant, session_id, uid, revision, texts) of these sessions."""
+    c = t.sessions.c
+    query = select(c.id, c.tenant, c.session_id, c.uid, c.revision, c.texts)
+    by_tenant: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        by_tenant[key.tenant].append(key.session_id)
+    found: list[Any] = []
+    for tenant, session_ids in by_tenant.items():
+        for begin in range(0, len(session_ids), PIECE):
+            part = session_ids[begin : begin + PIECE]
+            found += await connection.execute(query.where(c.tenant == tenant, c.session_id.in_(part)))
+    return found
+
+
+async def remove(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Removes sessions with everything of theirs."""
+    for begin in range(0, len(ids), PIECE):
+        await connection.execute(delete(t.sessions).where(t.sessions.c.id.in_(ids[begin : begin + PIECE])))
+
+
+def _lock_number(key: SessionKey) -> int:
+    number: int = struct.unpack("q", blake2b(key.member.encode(), digest_size=8).digest())[0]
+    return number
+
+
+async def _add(connection: AsyncConnection, projections: Sequence[Projection]) -> dict[str, Known]:
+    """Rows for sessions that the catalog does not know, at revision 0."""
     rows = [
-        session_row(p.tenant, p.session) | {"tier": HOT, "snapshot_path": "", "archive_path": ""} for p in projections
-    ]
-    await _replace_ids_used_again(connection, rows)
-    insert = _insert(connection, t.sessions)
-    newer = {name: insert.excluded[name] for name in rows[0] if name != "uid"}
-    await connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["uid"], set_=newer, where=t.sessions.c.revision < insert.excluded.revision
-        ),
-        rows,
-    )
-    await _store_labels(connection, projections)
-    found = _Details()
-    for projection in projections:
-        found.collect(projection)
-    for table, table_rows in found.rows.items():
-        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), table_rows)
-    await _store_steps(connection, found.steps)
-    await _store_ends(connection, found.ends)
-
-
-async def _replace_ids_used_again(connection: AsyncConnection, rows: list[Row]) -> None:
-    """A row of a deleted session whose id was given to a new one goes: its deletion was not projected yet."""
-    for row in rows:
-        await connection.execute(
-            delete(t.sessions).where(
-                t.sessions.c.tenant == row["tenant"],
-                t.sessions.c.session_id == row["session_id"],
-                t.sessions.c.uid != row["uid"],
-            )
-        )
-
-
-async def _store_labels(connection: AsyncConnection, projections: Sequence[Projection]) -> None:
-    """Tags and metadata are the head's: few, and replaced whole."""
-    uids = [p.session.uid for p in projections]
-    tag_rows = [{"uid": p.session.uid, "tag": clean(tag)} for p in projections for tag in p.session.tags]
-    label_rows = [
-        {"uid": p.session.uid, "key": clean(key), "value_digest": value_digest(raw)}
+        session_row(p.tenant, p.session)
+        | {"revision": 0, "tier": int(Tier.HOT), "snapshot_path": "", "archive_path": "", "texts": 0}
         for p in projections
-        for key, raw in p.session.metadata.items()
     ]
-    for table, rows in ((t.tags, tag_rows), (t.labels, label_rows)):
-        await connection.execute(delete(table).where(table.c.uid.in_(uids)))
+    if not rows:
+        return {}
+    added = await connection.execute(insert(t.sessions).returning(t.sessions.c.id, t.sessions.c.uid), rows)
+    return {row.uid: Known(row.id, 0, 0) for row in added}
+
+
+def _collect(details: Details, projections: Sequence[Projection], known: dict[str, Known]) -> None:
+    """In a thread: taking texts apart takes a while, and calls are served meanwhile."""
+    for projection in projections:
+        details.collect(projection, known[projection.session.uid])
+
+
+async def _update(connection: AsyncConnection, projections: Sequence[Projection], known: dict[str, Known]) -> None:
+    rows = [
+        session_row(p.tenant, p.session)
+        | {"tier": int(Tier.HOT), "texts": known[p.session.uid].texts, "number": known[p.session.uid].id}
+        for p in projections
+    ]
+    if rows:
+        await connection.execute(update(t.sessions).where(t.sessions.c.id == bindparam("number")), rows)
+
+
+async def _label(connection: AsyncConnection, projections: Sequence[Projection], known: dict[str, Known]) -> None:
+    """Tags and metadata are the head's: few, and replaced whole when an event may have changed them."""
+    changed = [p for p in projections if _may_change_labels(p, known[p.session.uid].revision)]
+    tag_rows: list[Row] = []
+    label_rows: list[Row] = []
+    for p in changed:
+        session = {"tenant": p.tenant, "session": known[p.session.uid].id}
+        tag_rows += [session | {"tag": tag} for tag in {clean(tag) for tag in p.session.tags}]
+        labels = {clean(key): value_digest(raw) for key, raw in p.session.metadata.items()}
+        label_rows += [session | {"key": key, "value_digest": digest} for key, digest in labels.items()]
+    ids = [known[p.session.uid].id for p in changed]
+    tables: list[tuple[Table, list[Row]]] = [(t.tags, tag_rows), (t.labels, label_rows)]
+    for table, rows in tables:
+        for begin in range(0, len(ids), PIECE):
+            await connection.execute(delete(table).where(table.c.session.in_(ids[begin : begin + PIECE])))
         if rows:
-            await connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+            await connection.execute(insert(table), rows)
 
 
-async def _store_steps(connection: AsyncConnection, rows: list[Row]) -> None:
-    """A run of a step that is told twice is as it was told last."""
-    if rows:
-        insert = _insert(connection, t.steps)
-        told = {name: insert.excluded[name] for name in ("revision", "status", "duration_us", "output", "error")}
-        await connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["uid", "name", "run"], set_=told, where=t.steps.c.revision < insert.excluded.revision
-            ),
-            rows,
-        )
-
-
-async def _store_ends(connection: AsyncConnection, rows: list[Row]) -> None:
-    """An invocation's end completes the row its start made; one that was never started makes a row of its own."""
-    if rows:
-        insert = _insert(connection, t.invocations)
-        new, start = insert.excluded, t.invocations.c.started_us
-        ended = {name: new[name] for name in ("status", "finished_us", "cost_micros", "result", "error")}
-        ended["duration_us"] = func.coalesce(new.duration_us, new.finished_us - start)
-        await connection.execute(
-            insert.on_conflict_do_update(index_elements=["uid", "invocation_id"], set_=ended), rows
-        )
-
-
-class _Details:
-    """Rows of every table but `sessions`, collected over many sessions."""
-
-    def __init__(self) -> None:
-        self.rows: defaultdict[Table, list[Row]] = defaultdict(list)
-        self.steps: list[Row] = []
-        self.ends: list[Row] = []
-
-    def collect(self, projection: Projection) -> None:
-        uid = projection.session.uid
-        for event, details in zip(projection.events, projection.details, strict=True):
-            key = {"uid": uid, "revision": event.revision}
-            self.rows[t.events].append(key | {"commit_us": event.commit_us, "mask": event.mask, "body": event.body})
-            for position, detail in enumerate(details):
-                self._detail(detail, key, position, event.commit_us)
-
-    def _detail(self, detail: dt.Detail, key: Row, position: int, us: int) -> None:
-        match detail:
-            case dt.MessageDetail():
-                self.rows[t.messages].append(
-                    key | {
-                        "position": position, "role": int(detail.role), "tool_name": clean(detail.tool_name),
-                        "invocation_id": clean(detail.invocation_id),
-                    }
-                )  # fmt: skip
-                self._text(key, position, TextSource.MESSAGE, detail.content)
-            case dt.StartDetail():
-                self.rows[t.invocations].append(_start_row(key["uid"], detail, us))
-                self._text(key, position, TextSource.ARGUMENTS, detail.arguments)
-            case dt.FinishDetail():
-                self.ends.append(_finish_row(key["uid"], detail, us))
-                self._text(key, position, TextSource.RESULT, "\n".join(filter(None, [detail.result, detail.error])))
-            case dt.StepDetail():
-                self.steps.append(
-                    key | {
-                        "name": clean(detail.name), "run": detail.run, "status": int(detail.status),
-                        "duration_us": detail.duration_us, "output": detail.output, "error": clean(detail.error),
-                    }
-                )  # fmt: skip
-            case dt.ArtifactDetail():
-                self.rows[t.artifacts].append(_artifact_row(key, detail))
-            case dt.LogDetail():
-                self._text(key, position, TextSource.LOG, detail.text)
-            case dt.PurposeDetail():
-                self._text(key, position, TextSource.PURPOSE, detail.purpose)
-
-    def _text(self, key: Row, position: int, source: TextSource, content: str | None) -> None:
-        if content:
-            self.rows[t.texts].append(key | {"position": position, "source": int(source), "content": clean(content)})
-
-
-def _start_row(uid: str, detail: dt.StartDetail, us: int) -> Row:
-    return {
-        "uid": uid, "invocation_id": clean(detail.invocation_id), "tool": clean(detail.tool), "status": 0,
-        "request_id": clean(detail.request_id), "started_us": us, "finished_us": None, "duration_us": None,
-        "cost_micros": 0, "arguments": detail.arguments, "result": None, "error": "",
-    }  # fmt: skip
-
-
-def _finish_row(uid: str, detail: dt.FinishDetail, us: int) -> Row:
-    return {
-        "uid": uid, "invocation_id": clean(detail.invocation_id), "tool": clean(detail.tool),
-        "status": int(detail.status), "request_id": "", "started_us": us, "finished_us": us,
-        "duration_us": detail.duration_us, "cost_micros": detail.cost_micros, "arguments": None,
-        "result": detail.result, "error": clean(detail.error),
-    }  # fmt: skip
-
-
-def _artifact_row(key: Row, detail: dt.ArtifactDetail) -> Row:
-    return key | {
-        "name": clean(detail.name), "version": detail.version, "content_type": clean(detail.content_type),
-        "size_bytes": detail.size_bytes, "sha256": clean(detail.sha256), "phase": clean(detail.phase),
-        "labels": json.dumps(detail.labels, sort_keys=True), "uri": clean(detail.uri),
-    }  # fmt: skip
-
-
-def _insert(connection: AsyncConnection, table: Table) -> Any:
-    """Both engines can ignore or update on conflict; SQLAlchemy spells it per dialect."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+def _may_change_labels(projection: Projection, known: int) -> bool:
+    events = projection.events
+    return not events or events[0].revision > known + 1 or any(event.mask & _LABELS for event in events)

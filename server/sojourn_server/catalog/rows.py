@@ -8,6 +8,7 @@ from typing import Any
 
 from ..domain.changes import InvocationStatus
 from ..domain.session import Session, SessionKey, SessionStatus, StepStatus, StepSummary, Tier
+from ..domain.values import canonical_json
 from ..ports.catalog import Invocation
 
 Row = dict[str, Any]
@@ -21,6 +22,7 @@ def clean(text: str) -> str:
 def session_row(tenant: str, session: Session) -> Row:
     """The session's row; where its data lives is kept by those who move it."""
     info = {
+        "tags": session.tags,
         "idle": session.idle_timeout_ms,
         "life": session.max_lifetime_ms,
         "maxreq": session.max_concurrent_requests,
@@ -50,7 +52,7 @@ def session_row(tenant: str, session: Session) -> Row:
     }
 
 
-def session_of(row: Any, tags: list[str]) -> Session:
+def session_of(row: Any) -> Session:
     """A session from its row, without state and results."""
     info = json.loads(row.info)
     return Session(
@@ -71,7 +73,7 @@ def session_of(row: Any, tags: list[str]) -> Session:
         info.get("idle", 0),
         info.get("life", 0),
         info.get("maxreq", 0),
-        tags=tags,
+        tags=info.get("tags", []),
         tier=Tier(row.tier),
         snapshot_path=row.snapshot_path,
         archive_path=row.archive_path,
@@ -88,14 +90,13 @@ def session_of(row: Any, tags: list[str]) -> Session:
 
 def value_digest(raw: bytes) -> str:
     """What metadata values are compared by: JSON values that are equal may be written differently."""
-    canonical = json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(canonical.encode(), digest_size=16).hexdigest()
+    return blake2b(canonical_json(raw).encode(), digest_size=16).hexdigest()
 
 
-def invocation_of(tenant: str, row: Any) -> Invocation:
+def invocation_of(row: Any) -> Invocation:
     """An invocation from its row."""
     return Invocation(
-        SessionKey(tenant, row.session_id),
+        SessionKey(row.tenant, row.session_id),
         row.invocation_id,
         row.tool,
         InvocationStatus(row.status) if row.status else None,

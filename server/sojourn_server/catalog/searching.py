@@ -1,119 +1,101 @@
-"""Full-text search: FTS5 on SQLite, tsvector on PostgreSQL.
+"""Full-text search: the engine finds the newest texts that match, and the best of them are shown.
 
-A query is words that must all be in one text, in any order; words between double quotes must stand together. Neither
-engine stems or drops words, so the same query finds the same texts on both. Ranking looks at the newest `CANDIDATES`
-texts that match: a word that is everywhere costs no more than a rare one.
+Ranking looks at `CANDIDATES` texts: a word that is everywhere costs no more than a rare one.
 """
 
 from __future__ import annotations
 
-import re
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Text, func, literal_column, select, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy import FromClause, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain.errors import InvalidFieldError
-from ..domain.filters import SessionFilter
 from ..ports.catalog import Fragment, TextSource
 from . import tables as t
-from .filtering import conditions
+from .filtering import Conditions
+from .fragments import Phrase, Score, fragment
+from .matching import Match
+from .planning import plan
 
-CANDIDATES = 2_000
+CANDIDATES = 1_000
 FRAGMENTS = 3
 """Fragments told of a session."""
-BEGIN, END = "\x02", "\x03"
-"""Around what matched; never in a text, where control characters are replaced."""
-_TERMS = re.compile(r'"([^"]*)"|(\S+)')
-_WORDS = re.compile(r"\w+")
+FEW = 300
+"""Sessions whose texts SQLite looks through one session after the other."""
+LOOKED_AT = 1_000
+"""Characters of a text that ranking looks at."""
+_WEIGHTS = {TextSource.PURPOSE: 2.0}
+"""A session that is about something is better than one that mentions it."""
 
-
-def parse(query: str) -> list[list[str]]:
-    """The phrases of a query, each a list of words.
-
-    Raises:
-        InvalidFieldError: nothing to look for.
-    """
-    phrases = [_WORDS.findall(match[1] or match[2] or "") for match in _TERMS.finditer(query)]
-    found = [words for words in phrases if words]
-    if not found:
-        raise InvalidFieldError("query", "at least one word")
-    return found
+Found = dict[int, list[Any]]
+"""Rows of a session's best texts, by the session's number, best session first."""
 
 
 async def search(
-    connection: AsyncConnection, tenant: str, query: str, wanted: SessionFilter, sources: frozenset[TextSource]
-) -> dict[str, list[Fragment]]:
-    """The best fragments of each session that matches, by uid, best session first."""
-    quoted = " ".join('"' + " ".join(words) + '"' for words in parse(query))  # both engines read this alike
-    find = _on_postgresql if connection.dialect.name == "postgresql" else _on_sqlite
-    found: dict[str, list[Fragment]] = {}
-    for row in await connection.execute(find(quoted, [*conditions(tenant, wanted), *_of(sources)])):
-        fragments = found.setdefault(row.uid, [])
-        if len(fragments) < FRAGMENTS:
-            fragments.append(Fragment(TextSource(row.source), row.revision, *_marked(row.fragment)))
-    return found
+    connection: AsyncConnection, match: Match, phrases: Sequence[Phrase], among: Conditions | None,
+    sources: frozenset[TextSource],
+) -> Found:  # fmt: skip
+    """The sessions with texts that match."""
+    newest = await _newest(connection, match, among, sorted(int(source) for source in sources or TextSource))
+    if newest is None:
+        return {}
+    c = t.texts.c
+    query = select(
+        c.id, c.session, c.source, c.revision, c.length, func.substr(c.content, 1, LOOKED_AT).label("beginning")
+    ).join(newest, c.id == newest.c.id)
+    rows = (await connection.execute(query)).all()
+    return await asyncio.to_thread(_ranked, rows, phrases)
 
 
-def _of(sources: frozenset[TextSource]) -> list[ColumnElement[bool]]:
-    return [t.texts.c.source.in_([int(source) for source in sources])] if sources else []
+async def _newest(
+    connection: AsyncConnection, match: Match, among: Conditions | None, sources: Sequence[int]
+) -> FromClause | None:
+    """The texts to rank; None when there are none."""
+    if among is None:
+        return match.newest([], sources, CANDIDATES)
+    decided = await plan(connection, among)
+    if connection.dialect.name == "sqlite":
+        query = select(t.sessions.c.id).where(*decided.where()).limit(FEW + 1)
+        sessions = list((await connection.execute(query)).scalars())
+        if not sessions:
+            return None
+        if len(sessions) <= FEW:
+            return match.newest_of(sessions, sources, CANDIDATES)
+    return match.newest(decided.where_in(match.session), sources, CANDIDATES)
 
 
-def _on_sqlite(query: str, where: list[ColumnElement[bool]]) -> Select[Any]:
-    rowid = literal_column("texts_index.rowid", Integer)
-    newest = (
-        select(
-            t.texts.c.uid,
-            t.texts.c.source,
-            t.texts.c.revision,
-            literal_column("bm25(texts_index)").label("rank"),
-            literal_column(f"snippet(texts_index, 0, '{BEGIN}', '{END}', '…', 24)").label("fragment"),
-        )
-        .select_from(text("texts_index"))
-        .join(t.texts, t.texts.c.id == rowid)
-        .join(t.sessions, t.sessions.c.uid == t.texts.c.uid)
-        .where(text("texts_index MATCH :match").bindparams(match=query), *where)
-        .order_by(rowid.desc())
-        .limit(CANDIDATES)
-        .subquery()
-    )
-    return select(newest).order_by(newest.c.rank, newest.c.uid)
+async def fragments(
+    connection: AsyncConnection, found: Found, phrases: Sequence[Phrase]
+) -> defaultdict[int, list[Fragment]]:
+    """What to show of these sessions' texts, by the session's number."""
+    c = t.texts.c
+    numbers = [row.id for rows in found.values() for row in rows]
+    query = select(c.id, c.content).where(c.id.in_(numbers))
+    contents = {row.id: row.content for row in await connection.execute(query)}
+    return await asyncio.to_thread(_shown, found, contents, phrases)
 
 
-def _on_postgresql(query: str, where: list[ColumnElement[bool]]) -> Select[Any]:
-    simple: ColumnElement[str] = literal_column("'simple'", Text)
-    index: ColumnElement[str] = literal_column("texts.search", TSVECTOR)
-    matching = func.websearch_to_tsquery(simple, query)
-    newest = (
-        select(
-            t.texts.c.uid,
-            t.texts.c.source,
-            t.texts.c.revision,
-            t.texts.c.content,
-            func.ts_rank(index, matching).label("score"),
-        )
-        .join(t.sessions, t.sessions.c.uid == t.texts.c.uid)
-        .where(index.op("@@")(matching), *where)
-        .order_by(t.texts.c.id.desc())
-        .limit(CANDIDATES)
-        .subquery()
-    )
-    options = f"StartSel={BEGIN}, StopSel={END}, MaxWords=24, MinWords=12, MaxFragments=1"
-    fragment = func.ts_headline(simple, func.left(newest.c.content, 100_000), matching, options).label("fragment")
-    return select(newest.c.uid, newest.c.source, newest.c.revision, fragment).order_by(
-        newest.c.score.desc(), newest.c.uid
-    )
+def _ranked(rows: Sequence[Any], phrases: Sequence[Phrase]) -> Found:
+    score = Score(phrases)
+    by_session: defaultdict[int, list[tuple[float, Any]]] = defaultdict(list)
+    for row in rows:
+        weight = _WEIGHTS.get(TextSource(row.source), 1.0)
+        by_session[row.session].append((weight * score.of(row.beginning, row.length), row))
+    ranked = []
+    for session, texts in by_session.items():
+        texts.sort(key=lambda text: (-text[0], text[1].id))
+        ranked.append((texts[0][0], session, [row for _, row in texts[:FRAGMENTS]]))
+    ranked.sort(key=lambda one: (-one[0], -one[1]))
+    return {session: texts for _, session, texts in ranked}
 
 
-def _marked(fragment: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The fragment without its marks, and where they were: (begin, end) in characters."""
-    plain, spans, begin = "", [], 0
-    for part in re.split(f"([{BEGIN}{END}])", fragment):
-        if part == BEGIN:
-            begin = len(plain)
-        elif part == END:
-            spans.append((begin, len(plain)))
-        else:
-            plain += part
-    return plain, tuple(spans)
+def _shown(found: Found, contents: dict[int, str], phrases: Sequence[Phrase]) -> defaultdict[int, list[Fragment]]:
+    shown: defaultdict[int, list[Fragment]] = defaultdict(list)
+    for session, rows in found.items():
+        for row in rows:
+            content = contents.get(row.id, "")
+            shown[session].append(Fragment(TextSource(row.source), row.revision, *fragment(content, phrases)))
+    return shown

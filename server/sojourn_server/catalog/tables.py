@@ -1,7 +1,11 @@
 """The catalog's tables. Times are microseconds since the epoch by the store's clock; JSON rests as text.
 
-A session is named by its uid everywhere but in `sessions`: ids may be used again after a deletion, uids never are. What
-a table holds of a session is a function of its events, so storing an event twice changes nothing.
+A session is named by `sessions.id`, a number of the catalog's own, everywhere but in `sessions`: numbers are small, and
+never used again, as a session's id may be after its deletion. What a table holds of a session is a function of its
+events.
+
+Labels that never change in a session (tenant, user, project) are repeated where an index needs them, so that a page is
+read from one index, whichever engine plans it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -32,24 +39,27 @@ metadata = MetaData(
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
+_Name = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared byte by byte, as SQLite, Python and the store do, whatever language a database is set to."""
 
 
-def _uid(*, primary_key: bool = True) -> Column[str]:
-    return Column("uid", String(16), ForeignKey("sessions.uid", ondelete="CASCADE"), primary_key=primary_key)
+def _session() -> Column[int]:
+    return Column("session", _Id, ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
 
 
 sessions = Table(
     "sessions",
     metadata,
-    Column("uid", String(16), primary_key=True),
-    Column("tenant", String(128), nullable=False),
-    Column("session_id", String(128), nullable=False),
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("uid", String(16), nullable=False),
+    Column("tenant", _Name, nullable=False),
+    Column("session_id", _Name, nullable=False),
     Column("incarnation", String(16), nullable=False),
-    Column("kind", String(64), nullable=False),
-    Column("user_id", Text, nullable=False),
-    Column("project", Text, nullable=False),
+    Column("kind", _Name, nullable=False),
+    Column("user_id", _Name, nullable=False),
+    Column("project", _Name, nullable=False),
     Column("purpose", Text, nullable=False),
-    Column("parent", String(128), nullable=False),
+    Column("parent", _Name, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("error", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
@@ -59,37 +69,49 @@ sessions = Table(
     Column("tier", SmallInteger, nullable=False),
     Column("snapshot_path", Text, nullable=False),
     Column("archive_path", Text, nullable=False),
-    Column("info", Text, nullable=False),  # timeouts, counters, usage, tools, steps, metadata: one JSON object
+    Column("texts", Integer, nullable=False),  # how many there are
+    Column("info", Text, nullable=False),  # tags, metadata, timeouts, counters, usage, tools, steps: one JSON object
+    UniqueConstraint("uid"),
     UniqueConstraint("tenant", "session_id"),
-    Index(None, "tenant", "created_us", "session_id"),
-    Index(None, "tenant", "user_id", "created_us", "session_id"),
-    Index(None, "tenant", "project", "created_us", "session_id"),
-    Index(None, "tenant", "status", "created_us", "session_id"),
-    Index(None, "tenant", "parent"),
-    Index(None, "tier", "ended_us"),
+    Index("ix_sessions_by_user", "tenant", "user_id", "created_us", "session_id"),
+    Index("ix_sessions_by_project", "tenant", "project", "created_us", "session_id"),
+    Index("ix_sessions_by_status", "tenant", "status", "created_us", "session_id"),
+    Index("ix_sessions_by_parent", "tenant", "parent"),
+    Index("ix_sessions_by_tier", "tier", "ended_us"),
+    # Holds what filters ask for: no combination of conditions has to look at the rows themselves.
+    Index(
+        "ix_sessions_listing",
+        *("tenant", "created_us", "session_id", "status", "tier", "kind", "user_id", "project", "parent"),
+        *("updated_us", "ended_us"),
+    ),
+    sqlite_autoincrement=True,
 )
 
 tags = Table(
     "tags",
     metadata,
-    _uid(),
-    Column("tag", String(64), primary_key=True),
-    Index(None, "tag", "uid"),
+    Column("tenant", _Name, primary_key=True),
+    Column("tag", _Name, primary_key=True),
+    _session(),
+    Index(None, "session"),
+    sqlite_with_rowid=False,
 )
 
 labels = Table(  # the session's metadata, for equality; the values themselves are in sessions.info
     "labels",
     metadata,
-    _uid(),
-    Column("key", Text, primary_key=True),
-    Column("value_digest", String(32), nullable=False),
-    Index(None, "key", "value_digest", "uid"),
+    Column("tenant", _Name, primary_key=True),
+    Column("key", _Name, primary_key=True),
+    Column("value_digest", String(32), primary_key=True),
+    _session(),
+    Index(None, "session"),
+    sqlite_with_rowid=False,
 )
 
 events = Table(
     "events",
     metadata,
-    _uid(),
+    _session(),
     Column("revision", BigInteger, primary_key=True),
     Column("commit_us", BigInteger, nullable=False),
     Column("mask", BigInteger, nullable=False),
@@ -99,21 +121,27 @@ events = Table(
 messages = Table(
     "messages",
     metadata,
-    _uid(),
+    _session(),
     Column("revision", BigInteger, primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("role", SmallInteger, nullable=False),
     Column("tool_name", Text, nullable=False),
-    Column("invocation_id", Text, nullable=False),
+    Column("invocation_id", _Name, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 invocations = Table(
     "invocations",
     metadata,
-    _uid(),
-    Column("invocation_id", Text, primary_key=True),
-    Column("tool", Text, nullable=False),
-    Column("status", SmallInteger, nullable=False),
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("session", _Id, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("invocation_id", _Name, nullable=False),
+    Column("tenant", _Name, nullable=False),
+    Column("session_id", _Name, nullable=False),
+    Column("user_id", _Name, nullable=False),
+    Column("project", _Name, nullable=False),
+    Column("tool", _Name, nullable=False),
+    Column("status", SmallInteger, nullable=False),  # 0: running
     Column("request_id", Text, nullable=False),
     Column("started_us", BigInteger, nullable=False),
     Column("finished_us", BigInteger),
@@ -122,15 +150,26 @@ invocations = Table(
     Column("arguments", Text),
     Column("result", Text),
     Column("error", Text, nullable=False),
-    Index(None, "tool", "started_us"),
-    Index(None, "started_us"),
+    UniqueConstraint("session", "invocation_id"),
+    Index("ix_invocations_by_user", "tenant", "user_id", "started_us", "session_id", "invocation_id"),
+    Index("ix_invocations_by_project", "tenant", "project", "started_us", "session_id", "invocation_id"),
+    Index("ix_invocations_by_status", "tenant", "status", "started_us", "session_id", "invocation_id"),
+    Index(
+        "ix_invocations_by_tool",
+        *("tenant", "tool", "started_us", "session_id", "invocation_id", "status", "duration_us"),
+    ),
+    Index(
+        "ix_invocations_listing",
+        *("tenant", "started_us", "session_id", "invocation_id", "status", "tool", "duration_us"),
+        *("user_id", "project"),
+    ),
 )
 
 steps = Table(
     "steps",
     metadata,
-    _uid(),
-    Column("name", Text, primary_key=True),
+    _session(),
+    Column("name", _Name, primary_key=True),
     Column("run", Integer, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("status", SmallInteger, nullable=False),
@@ -142,9 +181,10 @@ steps = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    _uid(),
-    Column("name", Text, primary_key=True),
+    _session(),
     Column("revision", BigInteger, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", _Name, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("content_type", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
@@ -155,23 +195,38 @@ artifacts = Table(
     Index(None, "sha256"),
 )
 
-texts = Table(  # what full-text search looks through; the index over it is made by the migration, per engine
+texts = Table(  # what full-text search looks through
     "texts",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    _uid(primary_key=False),
+    Column("id", _Id, primary_key=True, autoincrement=False),  # session << 32 | number << 3 | source
+    Column("session", _Id, nullable=False),
+    Column("source", SmallInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("source", SmallInteger, nullable=False),
+    Column("length", Integer, nullable=False),  # of the content, in characters
     Column("content", Text, nullable=False),
-    UniqueConstraint("uid", "revision", "position", "source"),
+    Column("search", TSVECTOR().with_variant(Text, "sqlite")),  # PostgreSQL's; SQLite has `texts_index`
+    Index("ix_texts_search", "search", postgresql_using="gin").ddl_if(dialect="postgresql"),
 )
+"""A session numbers its texts: an id tells which session a text is of and what it is, so that counting sessions looks
+nowhere else; and the newest texts of the newest sessions have the highest ids. They go with their session by a trigger
+that the migration makes."""
+
+texts_index = table("texts_index", column("texts_index"), column("rowid", BigInteger), column("words"))
+"""SQLite's full-text index, made by the migration; its rowids are the ids of texts. It keeps no copy of the words: a
+trigger removes those of texts that go."""
+
+
+def text_id(session: int, number: int, source: int) -> int:
+    """The id of a session's text."""
+    return session << 32 | number << 3 | source
+
 
 templates = Table(
     "templates",
     metadata,
-    Column("tenant", String(128), primary_key=True),
-    Column("name", String(128), primary_key=True),
+    Column("tenant", _Name, primary_key=True),
+    Column("name", _Name, primary_key=True),
     Column("created_us", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )

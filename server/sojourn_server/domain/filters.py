@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 from .session import Session, SessionStatus, Tier
+from .values import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,13 @@ class SessionFilter:
             return False
         if self.statuses and session.status not in self.statuses:
             return False
+        if self.tiers and session.tier not in self.tiers:
+            return False
         if not self._in_time(session):
             return False
         for key, wanted in self.metadata.items():
             found = session.metadata.get(key)
-            if found is None or json.loads(found) != json.loads(wanted):
+            if found is None or (found != wanted and canonical_json(found) != canonical_json(wanted)):
                 return False
         return self.all_tags.issubset(session.tags) and (
             not self.any_tags or not self.any_tags.isdisjoint(session.tags)

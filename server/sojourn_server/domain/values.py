@@ -4,6 +4,7 @@ through."""
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from .errors import InvalidFieldError, TooLargeError
@@ -37,6 +38,49 @@ def check_json(raw: bytes, field: str, *, max_bytes: int, max_depth: int) -> byt
     if raw.count(b"{") + raw.count(b"[") > max_depth and _depth(document) > max_depth:
         raise _too_deep(field, max_depth)
     return raw.strip(b" \t\r\n")
+
+
+def canonical_json(raw: bytes) -> str:
+    """The one way to write a JSON value: two values are equal exactly when their canonical texts are.
+
+    1, 1.0 and 10e-1 are one number; true is none. Of a key that an object has twice the last counts. `raw` was checked
+    by `check_json`.
+    """
+    return _canonical(_decode_numbers(raw.decode()))
+
+
+class _Number(str):
+    """A number's canonical text."""
+
+    __slots__ = ()
+
+
+def _number(text: str) -> _Number:
+    """Digits without zeros at either end, and an exponent. Numbers stay text: they may be of any size."""
+    match = _NUMBER(text)
+    assert match is not None
+    sign, whole, fraction, exponent = match.groups(default="")
+    digits = (whole + fraction).lstrip("0")
+    shifted = len(digits) - len(digits := digits.rstrip("0")) - len(fraction)
+    if not digits:
+        return _Number("0")
+    if len(exponent) > 18:  # beyond any number that is computed with
+        return _Number(f"{sign}{digits}e{shifted}e{exponent}")
+    return _Number(f"{sign}{digits}e{int(exponent or 0) + shifted}")
+
+
+_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?").fullmatch
+_decode_numbers = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_number, parse_float=_number).decode
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_canonical, value)) + "]"
+    return json.dumps(value)
 
 
 def _too_deep(field: str, max_depth: int) -> InvalidFieldError:

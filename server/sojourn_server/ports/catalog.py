@@ -16,11 +16,13 @@ from ..domain.details import Detail
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey
+from .outbox import Standings
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What the catalog is to learn of a session: its head, and the events up to the head's revision it lacks."""
+    """What the catalog is to learn of a session: its head, and the events up to the head's revision it lacks, in
+    order."""
 
     tenant: str
     session: Session
@@ -88,16 +90,22 @@ class InvocationFilter:
 class Catalog(Protocol):
     """Rows of all sessions, their events, and what people look for in them."""
 
-    async def revisions(self, uids: Sequence[str]) -> dict[str, int]:
-        """The revision the catalog has of each of these sessions; those it does not know are left out."""
+    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[str, int]]:
+        """Uid and revision that the catalog has of each of these sessions; those it does not know are left out."""
         ...
 
-    async def project(self, projections: Sequence[Projection]) -> None:
-        """Stores all of it in one transaction. Idempotent by (session uid, revision): what it has already stays."""
+    async def project(self, projections: Sequence[Projection], standings: Standings) -> None:
+        """Stores all of it in one transaction: what it has already stays, so it may be done twice and by two at once.
+
+        `standings` is asked while nobody else may write to these sessions' rows. A projection of a session that the
+        active store does not have any more is left out; a row whose id was given to another session is replaced. So a
+        session that was deleted meanwhile cannot come back, whoever is stopped wherever.
+        """
         ...
 
-    async def forget(self, keys: Sequence[SessionKey]) -> None:
-        """Removes deleted sessions with everything of theirs. Idempotent."""
+    async def forget(self, keys: Sequence[SessionKey], standings: Standings) -> None:
+        """Removes deleted sessions with everything of theirs. Idempotent. `standings` as for `project`: a session that
+        the active store has, or that it does not have without its having been deleted, stays."""
         ...
 
     async def get(self, key: SessionKey) -> Session | None:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..domain.session import SessionKey
+
+
+class Standing(NamedTuple):
+    """What the active store has under a session's id at a moment."""
+
+    uid: str
+    """Of the session; empty when there is none."""
+    deleted: str
+    """Uid of the session that was deleted last, while the store remembers (24 hours); empty when none was."""
+
+
+Standings = Callable[[Sequence[SessionKey]], Awaitable[Sequence[Standing]]]
+"""Looks at sessions in the active store; an answer for each key, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +39,31 @@ class Outbox(Protocol):
         first and at most `count` a shard; and how far these shards are behind."""
         ...
 
+    async def leave(self, worker: str) -> None:
+        """Gives this worker's shards to others."""
+        ...
+
     async def of_tenant(self, tenant: str) -> list[SessionKey]:
         """All sessions of a tenant that are behind at the moment, whoever projects them."""
         ...
 
-    async def projected(self, key: SessionKey, uid: str, revision: int) -> bool:
-        """The catalog has the session up to `revision`; whether it is up to date by that. Events that the catalog has
-        may leave the log from now on."""
+    async def standings(self, keys: Sequence[SessionKey]) -> Sequence[Standing]:
+        """What the store has under these ids now."""
         ...
 
-    async def forgotten(self, key: SessionKey) -> bool:
-        """The catalog has forgotten a deleted session; whether that is still right (it may have been made anew)."""
+    async def projected(self, key: SessionKey, uid: str, revision: int) -> bool:
+        """The catalog has the session up to `revision`; it leaves the outbox unless it has moved on. Events that the
+        catalog has may leave the log from now on. False when the store does not have this session, or not so far: it
+        is to be looked at again."""
+        ...
+
+    async def forgotten(self, key: SessionKey, deleted: str) -> bool:
+        """The catalog has forgotten what was under this id when `deleted` was the session deleted last; it leaves the
+        outbox. False when something happened under the id since: it is to be looked at again."""
+        ...
+
+    async def postpone(self, key: SessionKey) -> None:
+        """Puts a session that cannot be projected at present behind all others of its shard."""
         ...
 
     async def backlog(self) -> Backlog:

@@ -40,6 +40,8 @@ class EventPage:
     scanned: int
     """Last revision that was looked at, kept by the filter or not: the next page goes on there."""
     more: bool
+    oldest: int = 1
+    """First revision that the active store keeps; the catalog has those before."""
 
 
 class ActiveStore(Protocol):

@@ -24,7 +24,7 @@ from ..usecases.sessions import NewSession
 from ..usecases.watching import TenantWatchQuery, WatchQuery
 from . import fields
 from .changes import encode_body, parse_changes
-from .pages import decode_list_token, decode_offset, digest
+from .pages import decode_offset, digest
 
 INFO_ONLY = 1 << ChangeKind.INFO_UPDATED
 MOST_METADATA = 16
@@ -185,12 +185,6 @@ def _wanted_metadata(message: session_pb2.SessionFilter, limits: Limits) -> dict
     return fields.values(message.metadata, "filter.metadata", limits)
 
 
-def list_place(tenant: str, request: pb.ListSessionsRequest) -> tuple[tuple[int, str] | None, bytes]:
-    """Where a list goes on, and the digest its next token is bound to."""
-    bound = digest(tenant, request.filter)
-    return (decode_list_token(request.page_token, bound) if request.page_token else None), bound
-
-
 def page_size(asked: int, limits: Limits) -> int:
     """Items on a page."""
     if asked < 0:
@@ -250,6 +244,9 @@ def tenant_watch_query(request: pb.WatchSessionsRequest, limits: Limits, shards:
     after = decode_shard_cursor(request.after.token, "after", shards) if request.after.token else None
     if after and request.snapshot:
         raise InvalidFieldError("after", "no cursor together with snapshot")
+    if request.filter.text or request.filter.tiers:
+        # A watch sees events of live sessions; texts and tiers are the catalog's.
+        raise InvalidFieldError("filter", "neither text nor tiers in a watch")
     return TenantWatchQuery(
         session_filter(request.filter, limits),
         after,

@@ -30,6 +30,8 @@ def consistency(number: int) -> Consistency:
 
 def query(request: spb.SearchSessionsRequest) -> str:
     """What to look for."""
+    if request.filter.text:
+        raise InvalidFieldError("filter.text", "no text beside the query")
     return check_text(request.query, "query", 1024)
 
 

@@ -19,7 +19,7 @@ from .parse import page_size
 from .tracks import Tracks
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class RequestCalls:
     """One method an RPC, named like it; see the protos for what each promises."""
 

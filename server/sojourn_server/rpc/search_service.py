@@ -17,7 +17,7 @@ from .pages import encode_invocation_token, encode_list_token, encode_offset
 from .parse import page_size, session_filter, session_key
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class SearchCalls:
     """One method an RPC, named like it; see the protos for what each promises."""
 

@@ -17,12 +17,13 @@ from ..usecases.watching import Message, Progress, Watching
 from . import parse, render
 from .chain import Call
 from .outlets import Outlets
-from .pages import encode_list_token, encode_offset
+from .pages import encode_offset
 from .request_service import RequestCalls
+from .search_service import SearchCalls
 
 
-@dataclass(slots=True, kw_only=True)
-class SessionServicer(RequestCalls):
+@dataclass(kw_only=True)
+class SessionServicer(RequestCalls, SearchCalls):
     """One method an RPC, named like it; see the protos for what each promises."""
 
     store: ActiveStore
@@ -81,16 +82,6 @@ class SessionServicer(RequestCalls):
             idempotency_key=parse.idempotency_key(request.idempotency_key),
         )
         return pb.DeleteSessionResponse(revision=revision, durability=render.durability(self._durability))
-
-    async def list_sessions(self, request: pb.ListSessionsRequest, call: Call) -> pb.ListSessionsResponse:
-        after, bound = parse.list_place(call.tenant, request)
-        count = parse.page_size(request.page_size, self.limits)
-        wanted = parse.session_filter(request.filter, self.limits)
-        found, place = await self.sessions.list(call.tenant, wanted, after=after, count=count)
-        response = pb.ListSessionsResponse(next_page_token=encode_list_token(place, bound) if place else "")
-        for session in found:
-            render.fill_session(response.sessions.add(), session, full=False)
-        return response
 
     async def list_events(self, request: pb.ListEventsRequest, call: Call) -> bytes:
         query, bound = parse.events_query(call.tenant, request, self.limits)

@@ -25,6 +25,7 @@ from .lifecycle import RedisLifecycle
 from .link import Link
 from .nodes import ClusterNodes, Nodes, SingleNode
 from .occupancy import RedisOccupancy
+from .outbox import RedisOutbox
 from .requests import RedisRequests
 from .scopes import RedisScopes
 from .taps import TapLimits
@@ -51,6 +52,7 @@ class StoreSettings:
     max_watches: int = 10_000
     call_timeout: float = 5.0
     start_timeout: float = 30.0
+    log_events_kept: int = 1_000
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Store:
     lifecycle: RedisLifecycle
     scopes: RedisScopes
     occupancy: RedisOccupancy
+    outbox: RedisOutbox
 
     async def answers(self) -> bool:
         """Whether the store answers at the moment."""
@@ -102,7 +105,8 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     lifecycle = RedisLifecycle(calls, keyspace, settings.write, settings.quotas)
     scopes = RedisScopes(calls, keyspace)
     occupancy = RedisOccupancy(calls, keyspace)
-    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy)
+    outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept)
+    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox)
 
 
 async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:

@@ -66,7 +66,7 @@ def parse_page(reply: Reply, key: SessionKey, query: EventQuery) -> EventPage:
         for revision, f in zip(found, found, strict=True)
     ]
     head = SessionCursor(uid, incarnation, int(reply[4]), int(reply[5]))
-    return EventPage(events, head, scanned=int(reply[7]), more=bool(reply[8]))
+    return EventPage(events, head, scanned=int(reply[7]), more=bool(reply[8]), oldest=int(reply[6]))
 
 
 def position_error(reply: Reply, key: SessionKey, query: EventQuery) -> Exception:

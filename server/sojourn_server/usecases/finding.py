@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..domain.errors import NotFoundError
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey
+from ..ports import ActiveStore
 from ..ports.catalog import Catalog, Fragment, Invocation, InvocationFilter, TextSource
 from ..ports.outbox import Outbox
 from .projecting import Projector
@@ -38,7 +39,8 @@ class Finding:
     """Lists, searches and counts. Every method but `invocation` returns with its result for how many seconds the
     catalog may have been behind; 0 with STRONG."""
 
-    def __init__(self, catalog: Catalog, outbox: Outbox, projector: Projector) -> None:
+    def __init__(self, store: ActiveStore, catalog: Catalog, outbox: Outbox, projector: Projector) -> None:
+        self._store = store
         self._catalog = catalog
         self._outbox = outbox
         self._projector = projector
@@ -93,7 +95,7 @@ class Finding:
         await self._projector.project([key])
         session = await self._catalog.get(key)
         if session is None:
-            raise NotFoundError.missing(key.session_id)
+            session = await self._store.get(key, full=False)  # says whether it was deleted
         found = await self._catalog.invocation(session.uid, invocation_id)
         if found is None:
             raise NotFoundError.invocation(key.session_id, invocation_id)

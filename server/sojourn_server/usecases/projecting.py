@@ -1,7 +1,8 @@
 """The projector: brings the catalog up to date with the active store.
 
-Every step may be done twice, or by two workers at once, and may be killed anywhere: the catalog stores by (session uid,
-revision), and a session leaves the outbox only when the catalog has its last revision.
+Every step may be done twice, or by two workers at once, and may be killed anywhere: the catalog stores an event once,
+and a session leaves the outbox only when the catalog has its last revision. Nothing is decided by what was read before:
+the catalog asks for the sessions' standing while nobody else may write to their rows.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 
 from ..domain.details import Detail
-from ..domain.errors import NotFoundError, SojournError
+from ..domain.errors import NotFoundError, PositionError, SojournError
+from ..domain.events import StoredEvent
 from ..domain.session import Session, SessionKey
-from ..ports import ActiveStore, EventQuery
+from ..ports import ActiveStore, EventPage, EventQuery
 from ..ports.catalog import Catalog, Projection
 from ..ports.outbox import Backlog, Outbox
 
@@ -24,22 +28,28 @@ log = structlog.get_logger()
 
 SHARD_LEASE_MS = 10_000
 SESSIONS = 50
-"""Sessions of a shard taken at a time."""
+"""Sessions of a shard taken at a time, and sessions looked at in one go."""
+TOGETHER = 8
+"""Logs read at the same time: a page has a megabyte or so."""
 EVENTS = 1_000
-"""Events of a session stored at a time; with more of them it takes several rounds."""
-BATCH_EVENTS, BATCH_BYTES = 2_000, 8 << 20
+"""Events of a session stored at a time; with more of them it takes several looks."""
+BATCH_SESSIONS, BATCH_EVENTS, BATCH_BYTES = 200, 2_000, 8 << 20
 """A transaction ends when it holds so much."""
+MOST_ROUNDS = 100
+"""Looks at a session that is deleted and made anew all the time."""
 MOST_PAUSE = 30.0
+ASIDE = 30.0
+"""Seconds after which a session that could not be projected is tried again."""
 
 DetailReader = Callable[[bytes], Sequence[Detail]]
 """What the catalog keeps of an event's body."""
 
 
 class Projector:
-    """Drains the outbox. Every worker runs one; shards are shared out by short leases.
+    """Drains the outbox. Every worker runs one; shards are shared out by short leases, for economy only.
 
     Args:
-        period: seconds between two looks when there was nothing to do.
+        period: seconds between two looks when nothing more waits.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Projector:
         self._worker = worker
         self._period = period
         self._task: asyncio.Task[None] | None = None
+        self._aside: dict[SessionKey, float] = {}
         self.backlog = Backlog()
         """As it was at the last look, in the shards of this worker."""
 
@@ -66,106 +77,219 @@ class Projector:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+            with suppress(SojournError):
+                await self._outbox.leave(self._worker)
 
     async def drain(self, tenant: str) -> None:
         """Brings everything of a tenant that was acknowledged before this call into the catalog."""
         await self.project(await self._outbox.of_tenant(tenant))
 
-    async def project(self, keys: Sequence[SessionKey]) -> bool:
-        """Brings these sessions up to date; whether all of them are."""
-        again: list[SessionKey] = list(keys)
-        for _ in range(1000):
-            if not again:
-                return True
-            again = await self._round(again)
-        return False
+    async def project(self, keys: Sequence[SessionKey]) -> None:
+        """Brings these sessions into the catalog as they are when it looks at them, or later.
 
-    async def _round(self, keys: Sequence[SessionKey]) -> list[SessionKey]:
-        """One step for each session; returns those that have more."""
+        Raises:
+            CatalogUnavailableError, StoreUnavailableError: some are done and some are not.
+            Exception: of a session that the catalog does not take, when all others are done.
+        """
+        failures = await self._bring(keys)
+        if failures:
+            raise next(iter(failures.values()))
+
+    async def _bring(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Exception]:
+        """Returns what the catalog does not take, and why."""
+        failures: dict[SessionKey, Exception] = {}
+        for _ in range(MOST_ROUNDS):
+            work = _Work(failures)
+            waiting = list(keys)
+            while waiting:
+                part, waiting = waiting[:SESSIONS], waiting[SESSIONS:]
+                waiting += await self._look(part, work)
+            await self._store_batch(work)
+            if not work.again:
+                break
+            keys = work.again
+        return failures
+
+    async def _look(self, keys: Sequence[SessionKey], work: _Work) -> list[SessionKey]:
+        """Reads what the catalog lacks of these sessions, and stores it when it is enough; returns those that have
+        more."""
+        known = await self._catalog.revisions(keys)  # before the heads: so these are never older
+        heads, gone = await self._heads(keys)
+        await self._forget(gone, work)
+        found: list[_Found] = []
+        for key, session in heads.items():
+            uid, revision = known.get(key, ("", 0))
+            one = _Found(key, session, revision if uid == session.uid else 0)
+            work.aim(one)
+            if one.known > session.revision:
+                log.error("the store lost events that the catalog has", **_names(key), catalog=one.known)
+                await self._set_aside(key)
+            else:
+                found.append(one)
+        more: list[SessionKey] = []
+        for begin in range(0, len(found), TOGETHER):
+            part = found[begin : begin + TOGETHER]
+            for one, page in zip(part, await asyncio.gather(*map(self._page, part)), strict=True):
+                if page is None or page.head.uid != one.session.uid:  # deleted since its head was read
+                    work.again.append(one.key)
+                    continue
+                self._cut(one, page)
+                work.items.append(one)
+                if one.session.revision < work.targets[one.key][1]:
+                    more.append(one.key)
+            if work.full:
+                await self._store_batch(work)
+        if more:  # the next look must find what this one brought
+            await self._store_batch(work)
+        return [key for key in more if key not in work.failures]
+
+    async def _heads(self, keys: Sequence[SessionKey]) -> tuple[dict[SessionKey, Session], list[SessionKey]]:
         found: dict[SessionKey, Session] = {}
         gone: list[SessionKey] = []
-        for begin in range(0, len(keys), SESSIONS):
-            part = keys[begin : begin + SESSIONS]
-            for key, result in zip(part, await self._store.get_many(part, full=False), strict=True):
-                if isinstance(result, Session):
-                    found[key] = result
-                elif isinstance(result, NotFoundError):
-                    gone.append(key)
-                else:
-                    raise result
-        again = await self._forget(gone)
-        known = await self._catalog.revisions([session.uid for session in found.values()])
-        batch = _Batch()
-        for key, session in found.items():
+        for key, result in zip(keys, await self._store.get_many(keys, full=False), strict=True):
+            if isinstance(result, Session):
+                found[key] = result
+            elif isinstance(result, NotFoundError):
+                gone.append(key)
+            else:
+                raise result
+        return found, gone
+
+    async def _page(self, one: _Found) -> EventPage | None:
+        """The next events that the catalog lacks; None when the session was deleted."""
+        before = one.session.revision + 1
+        try:
             try:
-                projection, complete = await self._read(key, session, known.get(session.uid, 0))
-            except NotFoundError:  # deleted since its head was read
-                again.append(key)
-                continue
-            batch.add(key, projection)
-            if not complete:
-                again.append(key)
-            if batch.full:
-                await self._store_batch(batch)
-                batch = _Batch()
-        await self._store_batch(batch)
-        return again
+                return await self._store.events(one.key, EventQuery(after=one.known, before=before, count=EVENTS))
+            except PositionError:  # the log begins later, see `_cut`
+                return await self._store.events(one.key, EventQuery(before=before, count=EVENTS))
+        except NotFoundError:
+            return None
 
-    async def _read(self, key: SessionKey, session: Session, known: int) -> tuple[Projection, bool]:
-        """What the catalog lacks of a session, and whether that is all up to the head that was read."""
-        query = EventQuery(after=known, before=session.revision + 1, count=EVENTS)
-        page = await self._store.events(key, query)
-        details = [self._read_details(event.body) for event in page.events]
-        if page.more and page.events:
-            # The row is that of the last event stored, as far as anybody can see: it never runs ahead of the events.
-            session.revision = page.events[-1].revision
-        return Projection(key.tenant, session, page.events, details), not page.more
+    def _cut(self, one: _Found, page: EventPage) -> None:
+        """What of a page is stored."""
+        one.events = [event for event in page.events if event.revision > one.known]
+        oldest = one.events[0].revision if one.events else one.session.revision + 1
+        if oldest > one.known + 1:
+            log.error("events are missing in the catalog for ever", **_names(one.key), after=one.known, before=oldest)
+        if page.more and one.events:
+            # As far as anybody can see the row is that of the last event stored: it never runs ahead of the events.
+            one.session.revision = one.events[-1].revision
 
-    async def _store_batch(self, batch: _Batch) -> None:
+    async def _store_batch(self, work: _Work) -> None:
         """Stores what was read. A session that was written to meanwhile stays in the outbox."""
-        if batch.items:
-            await self._catalog.project([projection for _, projection in batch.items])
-            await asyncio.gather(
-                *(self._outbox.projected(key, p.session.uid, p.session.revision) for key, p in batch.items)
-            )
+        items, work.items = work.items, []
+        new = [one for one in items if one.session.revision > one.known]
+        if new:
+            try:
+                await self._catalog.project(await asyncio.to_thread(self._projections, new), self._outbox.standings)
+            except SojournError:
+                raise
+            except Exception as error:
+                await self._failed(items, error, work)
+                return
+        settled = await asyncio.gather(
+            *(self._outbox.projected(one.key, one.session.uid, one.session.revision) for one in items)
+        )
+        work.again += [one.key for one, done in zip(items, settled, strict=True) if not done]
 
-    async def _forget(self, keys: list[SessionKey]) -> list[SessionKey]:
+    def _projections(self, found: Sequence[_Found]) -> list[Projection]:
+        """In a thread: taking events apart takes a while, and calls are served meanwhile."""
+        return [
+            Projection(one.key.tenant, one.session, one.events, [self._details(one.key, event) for event in one.events])
+            for one in found
+        ]
+
+    def _details(self, key: SessionKey, event: StoredEvent) -> Sequence[Detail]:
+        try:
+            return self._read_details(event.body)
+        except Exception:  # the event is kept whole; only what people look for in it is not found
+            log.exception("an event is not understood", **_names(key), revision=event.revision)
+            return ()
+
+    async def _failed(self, items: list[_Found], error: Exception, work: _Work) -> None:
+        """The catalog does not take something of these: the others must not wait for it."""
+        if len(items) > 1:
+            for one in items:
+                await self._store_batch(_Work(work.failures, items=[one], again=work.again))
+            return
+        key = items[0].key
+        log.error("a session cannot be brought into the catalog", **_names(key), exc_info=error)
+        work.failures[key] = error
+        await self._set_aside(key)
+
+    async def _set_aside(self, key: SessionKey) -> None:
+        self._aside[key] = monotonic() + ASIDE
+        await self._outbox.postpone(key)
+
+    async def _forget(self, keys: Sequence[SessionKey], work: _Work) -> None:
+        """These sessions are not in the store. Only those that were deleted are forgotten."""
         if not keys:
-            return []
-        await self._catalog.forget(keys)
-        settled = await asyncio.gather(*map(self._outbox.forgotten, keys))
-        return [key for key, done in zip(keys, settled, strict=True) if not done]
+            return
+        standings = dict(zip(keys, await self._outbox.standings(keys), strict=True))
+        await self._catalog.forget([key for key, one in standings.items() if one.deleted], self._outbox.standings)
+        settled = await asyncio.gather(*(self._outbox.forgotten(key, one.deleted) for key, one in standings.items()))
+        work.again += [key for key, done in zip(standings, settled, strict=True) if not done]
 
     async def _run(self) -> None:
         pause = self._period
         while True:
             try:
                 keys, self.backlog = await self._outbox.take(self._worker, lease_ms=SHARD_LEASE_MS, count=SESSIONS)
-                if keys:
-                    await self.project(keys)
-                pause = 0.0 if keys else self._period
+                await self._bring(self._due(keys))
+                pause = 0.0 if self.backlog.sessions > len(keys) else self._period
             except SojournError as error:
                 pause = min(max(pause, self._period) * 2, MOST_PAUSE)
                 log.warning("the catalog falls behind", reason=error.reason, error=error.message, retry_in=pause)
             except Exception:
-                pause = MOST_PAUSE
+                pause = max(self._period, 1.0)
                 log.exception("the projector failed")
             await asyncio.sleep(pause * random.uniform(0.8, 1.0))
 
+    def _due(self, keys: Sequence[SessionKey]) -> list[SessionKey]:
+        now = monotonic()
+        self._aside = {key: until for key, until in self._aside.items() if until > now}
+        return [key for key in keys if key not in self._aside]
 
-class _Batch:
-    """What is stored in one transaction."""
 
-    def __init__(self) -> None:
-        self.items: list[tuple[SessionKey, Projection]] = []
-        self._events = 0
-        self._bytes = 0
+@dataclass(slots=True)
+class _Found:
+    """A session, and how far the catalog has it."""
 
-    def add(self, key: SessionKey, projection: Projection) -> None:
-        self.items.append((key, projection))
-        self._events += len(projection.events)
-        self._bytes += sum(len(event.body) for event in projection.events)
+    key: SessionKey
+    session: Session
+    known: int
+    events: Sequence[StoredEvent] = ()
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is being brought into the catalog."""
+
+    failures: dict[SessionKey, Exception]
+    items: list[_Found] = field(default_factory=list)
+    """Of the next transaction."""
+    again: list[SessionKey] = field(default_factory=list)
+    """Something happened to these meanwhile."""
+    targets: dict[SessionKey, tuple[str, int]] = field(default_factory=dict)
+    """Uid and revision at the first look: nobody runs after a session that is written to all the time."""
+
+    def aim(self, one: _Found) -> None:
+        """Sets a target, unless it is set."""
+        uid = one.session.uid
+        if self.targets.get(one.key, ("", 0))[0] != uid:
+            self.targets[one.key] = uid, one.session.revision
 
     @property
     def full(self) -> bool:
-        return self._events >= BATCH_EVENTS or self._bytes >= BATCH_BYTES
+        """Whether it is enough for a transaction."""
+        events = [event for one in self.items for event in one.events]
+        return (
+            len(self.items) >= BATCH_SESSIONS
+            or len(events) >= BATCH_EVENTS
+            or sum(len(event.body) for event in events) >= BATCH_BYTES
+        )
+
+
+def _names(key: SessionKey) -> dict[str, str]:
+    return {"tenant": key.tenant, "session": key.session_id}

@@ -10,7 +10,6 @@ from ..domain import changes as ch
 from ..domain.effects import effects_of
 from ..domain.errors import LimitExceededError, NotFoundError, OutcomeUnknownError, SojournError
 from ..domain.events import NO_PRECONDITION, Committed, Precondition, Write
-from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey, SessionStatus
 from ..ports import ActiveStore, ClockPort, EventCodec, Lifecycle
 from .lifecycle import Expiry, Places
@@ -137,31 +136,6 @@ class Sessions:
         last = await self._store.delete(key, expected_revision=expected_revision, idempotency_key=idempotency_key)
         await self._places.leave(key, user_id)
         return last
-
-    async def list(
-        self, tenant: str, wanted: SessionFilter, *, after: tuple[int, str] | None, count: int
-    ) -> tuple[list[Session], tuple[int, str] | None]:
-        """A page of matching sessions, newest creation first, and the place to go on after; None at the end.
-
-        Reads heads of candidates in that order until the page is full: a scan, until a catalog can do better.
-        """
-        found: list[Session] = []
-        piece = max(count, 100)
-        while True:
-            candidates = await self._store.newest(tenant, after=after, count=piece)
-            keys = [SessionKey(tenant, session_id) for _, session_id in candidates]
-            for place, session in zip(candidates, await self._store.get_many(keys, full=False), strict=True):
-                after = place
-                if isinstance(session, SojournError):
-                    if session.reason in ("SESSION_NOT_FOUND", "SESSION_DELETED"):
-                        continue  # deleted since
-                    raise session
-                if wanted.matches(session):
-                    found.append(session)
-                    if len(found) == count:
-                        return found, place
-            if len(candidates) < piece:
-                return found, None
 
     async def _get_or_raise(self, key: SessionKey, error: SojournError) -> Session:
         try:

@@ -9,11 +9,22 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
+from sojourn._filters import InvocationConditions, SearchConditions, SessionConditions
 from sojourn.cli import main
+from sojourn.cli._finding_options import CONSISTENCIES, INVOCATION_STATUSES, TEXT_SOURCES, TIERS
 from sojourn.cli._options import CHANGE_KINDS, REQUEST_STATES, STATUSES
-from sojourn.enums import ChangeKind, RequestState, SessionStatus
+from sojourn.enums import (
+    ChangeKind,
+    Consistency,
+    InvocationStatus,
+    RequestState,
+    SessionStatus,
+    TextSource,
+    Tier,
+)
 
 COMMANDS = ["serve", "show", "list", "watch", "top", "requests", "cancel", "pools", "replay", "demo"]
+COMMANDS += ["search", "invocations"]
 
 
 def invoke(*arguments, **options):
@@ -58,6 +69,23 @@ def test_choices_are_those_of_the_sdk():
     assert set(CHANGE_KINDS) == set(ChangeKind) - {"unknown"}
     assert set(STATUSES) == set(SessionStatus) - {"unknown"}
     assert set(REQUEST_STATES) == set(RequestState) - {"unknown"}
+    assert set(INVOCATION_STATUSES) == set(InvocationStatus) - {"unknown"}
+    assert set(TEXT_SOURCES) == set(TextSource) - {"unknown"}
+    assert set(TIERS) == set(Tier) - {"unknown"}
+    assert set(CONSISTENCIES) == set(Consistency)
+
+
+@pytest.mark.parametrize(
+    ("command", "conditions", "others"),
+    [
+        ("list", SessionConditions, {"limit", "count"}),
+        ("search", SearchConditions, {"limit", "words", "sources"}),
+        ("invocations", InvocationConditions, {"limit"}),
+    ],
+)
+def test_every_condition_of_the_sdk_is_an_option(command, conditions, others):
+    given = {parameter.name for parameter in main.commands[command].params}
+    assert given - others - {"target", "output", "consistency"} == set(conditions.__annotations__)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +95,15 @@ def test_choices_are_those_of_the_sdk():
         ["show"],
         ["show", "x", "--messages", "-1"],
         ["list", "--status", "asleep"],
+        ["list", "--tier", "cold"],
+        ["list", "--created-after", "yesterday"],
+        ["list", "--metadata", "attempt"],
+        ["list", "--count", "--limit", "3"],
+        ["search"],
+        ["search", "refund", "--source", "title"],
+        ["search", "refund", "--text", "seat"],
+        ["invocations", "--slower-than", "long"],
+        ["invocations", "--status", "asleep"],
         ["watch", "x", "--user", "ann"],
         ["watch", "--until-ended"],
         ["watch", "x", "--after", "3", "--snapshot"],
@@ -95,6 +132,9 @@ def test_wrong_usage_exits_with_2(arguments):
     "arguments",
     [
         ["list"],
+        ["list", "--count"],
+        ["search", "refund"],
+        ["invocations"],
         ["show", "x"],
         ["watch"],
         ["watch", "x"],

@@ -17,6 +17,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from sojourn.v1 import error_reason_pb2, event_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
+from tests.unit.sdk.fake_finding import FakeFinding
 from tests.unit.sdk.fake_tracking import FakeTracking
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,7 +102,7 @@ def refuse(index: int, status: pb.ItemStatus) -> Step:
     return step
 
 
-class FakeService(FakeTracking):
+class FakeService(FakeFinding, FakeTracking):
     def __init__(self) -> None:
         super().__init__()
         self.logs: dict[str, list[event_pb2.Event]] = {}
@@ -198,17 +199,6 @@ class FakeService(FakeTracking):
             return pb.DeleteSessionResponse(revision=len(self.logs.pop(request.session_id)))
 
         return await self._answer("DeleteSession", request, context, work)
-
-    async def ListSessions(self, request: Any, context: Any) -> Any:
-        async def work() -> Any:
-            ids, start = sorted(self.logs), int(request.page_token or 0)
-            end = start + min(request.page_size, 3)
-            return pb.ListSessionsResponse(
-                sessions=[self.session(session_id) for session_id in ids[start:end]],
-                next_page_token=str(end) if end < len(ids) else "",
-            )
-
-        return await self._answer("ListSessions", request, context, work)
 
     async def ListEvents(self, request: Any, context: Any) -> Any:
         async def work() -> Any:

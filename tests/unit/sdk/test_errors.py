@@ -122,7 +122,13 @@ def test_a_newer_server_may_say_more():
 
 def test_what_is_worth_a_retry():
     retried = {reason for reason in REASONS if faults.may_retry(faults.from_rpc(rpc_error(example(reason)[0], reason)))}
-    assert retried == {"STORE_UNAVAILABLE", "OUTCOME_UNKNOWN", "SERVER_DRAINING"}
+    assert retried == {
+        "STORE_UNAVAILABLE",
+        "CATALOG_UNAVAILABLE",
+        "BLOBS_UNAVAILABLE",
+        "OUTCOME_UNKNOWN",
+        "SERVER_DRAINING",
+    }
     limited = faults.from_rpc(rpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED", retry=1.5))
     assert limited.retry_after == timedelta(seconds=1.5)
     assert faults.may_retry(limited)

@@ -9,22 +9,23 @@ from pathlib import Path
 import sojourn
 
 PUBLIC = """
-AccessDeniedError ArtifactAttached Batching Change ChangeKind Client ClientAlreadyConnectedError ClientClosedError
-ClientNotConnectedError ClientStateError Counters CursorInFutureError CursorMalformedError CursorTooOldError Custom
-DeadlineExceededError Durability Event FencingTokenRejectedError Forked HistoryRolledBackError
+AccessDeniedError ArtifactAttached Batching BlobsUnavailableError CatalogUnavailableError Change ChangeKind Client
+ClientAlreadyConnectedError ClientClosedError ClientNotConnectedError ClientStateError Consistency Counters
+CursorInFutureError CursorMalformedError CursorTooOldError Custom DeadlineExceededError Durability Event
+FencingTokenRejectedError Forked FoundInvocation FoundSession Fragment HistoryRolledBackError
 IdempotencyKeyReusedError InfoUpdated IntegerOverflowError InvalidFieldError InvalidRequestError Invocation
-InvocationCall InvocationFinished InvocationStarted InvocationStatus Keepalive LeaseLostError LimitExceededError
-LogAppended LogLevel Message MessageAppended MessageRole NotAnIntegerError OutcomeUnknownError PageTokenInvalidError
-Pool PoolHandle PoolNotFoundError PoolSlot PreconditionError ProtocolError QueueTimeoutError Request RequestAdmitted
-RequestCancelRequested RequestCancelledError RequestEndedError RequestFinished RequestLost RequestNotAdmittedError
-RequestNotFoundError RequestOutcome RequestPolicy RequestProgressed RequestQueued RequestState RequestSupersededError
-ResourceExhaustedError Restored ResultSet ResumeError RetryPolicy RevisionConflictError ServerDrainingError
-ServerError ServerUnreachableError Session SessionAlreadyExistsError SessionCreated SessionDeleted SessionDeletedError
-SessionEndedError SessionHandle SessionNotFoundError SessionNotLoadedError SessionReplacedError SessionStatus
-SessionWatch SessionsWatch Signal SlowConsumerError SojournError StateDeleted StateIncremented StateLimitExceededError
-StateSet StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage StoreFullError
-StoreUnavailableError TLS Tier Timeouts TooLargeError TrackedRequest TrackingError UnavailableError UnknownChange
-Usage Watching Write WriteResult
+InvocationCall InvocationFinished InvocationNotFoundError InvocationStarted InvocationStatus Keepalive LeaseLostError
+LimitExceededError LogAppended LogLevel Message MessageAppended MessageRole NotAnIntegerError OutcomeUnknownError
+PageTokenInvalidError Pool PoolHandle PoolNotFoundError PoolSlot PreconditionError ProtocolError QueueTimeoutError
+Request RequestAdmitted RequestCancelRequested RequestCancelledError RequestEndedError RequestFinished RequestLost
+RequestNotAdmittedError RequestNotFoundError RequestOutcome RequestPolicy RequestProgressed RequestQueued RequestState
+RequestSupersededError ResourceExhaustedError Restored ResultSet Results ResumeError RetryPolicy RevisionConflictError
+ServerDrainingError ServerError ServerUnreachableError Session SessionAlreadyExistsError SessionCreated SessionDeleted
+SessionDeletedError SessionEndedError SessionHandle SessionNotFoundError SessionNotLoadedError SessionReplacedError
+SessionStatus SessionWatch SessionsWatch Signal SlowConsumerError SojournError StateDeleted StateIncremented
+StateLimitExceededError StateSet StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage
+StoreFullError StoreUnavailableError TLS TextSource Tier Timeouts TooLargeError TrackedRequest TrackingError
+UnavailableError UnknownChange Usage Watching Write WriteResult
 """
 MODULES = [
     "changes",
@@ -35,6 +36,7 @@ MODULES = [
     "invocation",
     "models",
     "pool",
+    "results",
     "session",
     "testing",
     "tracking",

@@ -1,24 +1,49 @@
-"""The first schema."""
+"""The first schema. What the tables are: `catalog/tables.py`."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
+
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+USUAL = [
+    ("sessions", "ix_sessions_listing", "1000000 300000 1 1 1 1 1 1 1 1 1 1"),
+    ("sessions", "ix_sessions_by_user", "1000000 300000 100 1 1"),
+    ("sessions", "ix_sessions_by_project", "1000000 300000 20000 1 1"),
+    ("sessions", "ix_sessions_by_status", "1000000 300000 60000 1 1"),
+    ("sessions", "ix_sessions_by_parent", "1000000 300000 5"),
+    ("sessions", "ix_sessions_by_tier", "1000000 500000 1"),
+    ("sessions", "sqlite_autoindex_sessions_1", "1000000 300000 1"),
+    ("sessions", "sqlite_autoindex_sessions_2", "1000000 1"),
+    ("tags", "tags", "3000000 1000000 2000 1"),
+    ("tags", "ix_tags_session", "3000000 3"),
+    ("labels", "labels", "3000000 1000000 100000 500 1"),
+    ("labels", "ix_labels_session", "3000000 3"),
+    ("invocations", "sqlite_autoindex_invocations_1", "5000000 5 1"),
+    ("invocations", "ix_invocations_listing", "5000000 1500000 1 1 1 1 1 1 1 1"),
+    ("invocations", "ix_invocations_by_tool", "5000000 1500000 100000 1 1 1 1 1"),
+    ("invocations", "ix_invocations_by_user", "5000000 1500000 500 1 1 1"),
+    ("invocations", "ix_invocations_by_project", "5000000 1500000 100000 1 1 1"),
+    ("invocations", "ix_invocations_by_status", "5000000 1500000 100000 1 1 1"),
+]
 
 
 def upgrade() -> None:
     op.create_table(
         "sessions",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("tenant", sa.String(length=128), nullable=False),
-        sa.Column("session_id", sa.String(length=128), nullable=False),
+        sa.Column("tenant", NAME, nullable=False),
+        sa.Column("session_id", NAME, nullable=False),
         sa.Column("incarnation", sa.String(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("user_id", NAME, nullable=False),
+        sa.Column("project", NAME, nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
-        sa.Column("parent", sa.String(length=128), nullable=False),
+        sa.Column("parent", NAME, nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -28,45 +53,61 @@ def upgrade() -> None:
         sa.Column("tier", sa.SmallInteger(), nullable=False),
         sa.Column("snapshot_path", sa.Text(), nullable=False),
         sa.Column("archive_path", sa.Text(), nullable=False),
+        sa.Column("texts", sa.Integer(), nullable=False),
         sa.Column("info", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("uid", name=op.f("pk_sessions")),
-        sa.UniqueConstraint("tenant", "session_id", name=op.f("uq_sessions_tenant_session_id")),
+        sa.PrimaryKeyConstraint("id", name="pk_sessions"),
+        sa.UniqueConstraint("tenant", "session_id", name="uq_sessions_tenant_session_id"),
+        sa.UniqueConstraint("uid", name="uq_sessions_uid"),
+        sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_sessions_tenant_created_us_session_id"), ["tenant", "created_us", "session_id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_sessions_tenant_parent"), ["tenant", "parent"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_sessions_tenant_project_created_us_session_id"),
-            ["tenant", "project", "created_us", "session_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_sessions_tenant_status_created_us_session_id"),
-            ["tenant", "status", "created_us", "session_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_sessions_tenant_user_id_created_us_session_id"),
-            ["tenant", "user_id", "created_us", "session_id"],
-            unique=False,
-        )
-        batch_op.create_index(batch_op.f("ix_sessions_tier_ended_us"), ["tier", "ended_us"], unique=False)
-
+    op.create_index("ix_sessions_by_parent", "sessions", ["tenant", "parent"])
+    op.create_index("ix_sessions_by_project", "sessions", ["tenant", "project", "created_us", "session_id"])
+    op.create_index("ix_sessions_by_status", "sessions", ["tenant", "status", "created_us", "session_id"])
+    op.create_index("ix_sessions_by_tier", "sessions", ["tier", "ended_us"])
+    op.create_index("ix_sessions_by_user", "sessions", ["tenant", "user_id", "created_us", "session_id"])
+    op.create_index(
+        "ix_sessions_listing",
+        "sessions",
+        [
+            "tenant",
+            "created_us",
+            "session_id",
+            "status",
+            "tier",
+            "kind",
+            "user_id",
+            "project",
+            "parent",
+            "updated_us",
+            "ended_us",
+        ],
+    )
     op.create_table(
         "templates",
-        sa.Column("tenant", sa.String(length=128), nullable=False),
-        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("tenant", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "name", name=op.f("pk_templates")),
+        sa.PrimaryKeyConstraint("tenant", "name", name="pk_templates"),
+    )
+    op.create_table(
+        "texts",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("session", ID, nullable=False),
+        sa.Column("source", sa.SmallInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("search", postgresql.TSVECTOR().with_variant(sa.Text(), "sqlite"), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_texts"),
     )
     op.create_table(
         "artifacts",
-        sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", NAME, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
@@ -74,27 +115,30 @@ def upgrade() -> None:
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_artifacts_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "name", "revision", name=op.f("pk_artifacts")),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_artifacts_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session", "revision", "position", name="pk_artifacts"),
     )
-    with op.batch_alter_table("artifacts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_artifacts_sha256"), ["sha256"], unique=False)
-
+    op.create_index("ix_artifacts_sha256", "artifacts", ["sha256"])
     op.create_table(
         "events",
-        sa.Column("uid", sa.String(length=16), nullable=False),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("commit_us", sa.BigInteger(), nullable=False),
         sa.Column("mask", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_events_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "revision", name=op.f("pk_events")),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_events_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session", "revision", name="pk_events"),
     )
     op.create_table(
         "invocations",
-        sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("invocation_id", sa.Text(), nullable=False),
-        sa.Column("tool", sa.Text(), nullable=False),
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("session", ID, nullable=False),
+        sa.Column("invocation_id", NAME, nullable=False),
+        sa.Column("tenant", NAME, nullable=False),
+        sa.Column("session_id", NAME, nullable=False),
+        sa.Column("user_id", NAME, nullable=False),
+        sa.Column("project", NAME, nullable=False),
+        sa.Column("tool", NAME, nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("started_us", sa.BigInteger(), nullable=False),
@@ -104,94 +148,113 @@ def upgrade() -> None:
         sa.Column("arguments", sa.Text(), nullable=True),
         sa.Column("result", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_invocations_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "invocation_id", name=op.f("pk_invocations")),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_invocations_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name="pk_invocations"),
+        sa.UniqueConstraint("session", "invocation_id", name="uq_invocations_session_invocation_id"),
     )
-    with op.batch_alter_table("invocations", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_invocations_started_us"), ["started_us"], unique=False)
-        batch_op.create_index(batch_op.f("ix_invocations_tool_started_us"), ["tool", "started_us"], unique=False)
-
+    op.create_index(
+        "ix_invocations_by_project", "invocations", ["tenant", "project", "started_us", "session_id", "invocation_id"]
+    )
+    op.create_index(
+        "ix_invocations_by_status", "invocations", ["tenant", "status", "started_us", "session_id", "invocation_id"]
+    )
+    op.create_index(
+        "ix_invocations_by_tool",
+        "invocations",
+        ["tenant", "tool", "started_us", "session_id", "invocation_id", "status", "duration_us"],
+    )
+    op.create_index(
+        "ix_invocations_by_user", "invocations", ["tenant", "user_id", "started_us", "session_id", "invocation_id"]
+    )
+    op.create_index(
+        "ix_invocations_listing",
+        "invocations",
+        ["tenant", "started_us", "session_id", "invocation_id", "status", "tool", "duration_us", "user_id", "project"],
+    )
     op.create_table(
         "labels",
-        sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("tenant", NAME, nullable=False),
+        sa.Column("key", NAME, nullable=False),
         sa.Column("value_digest", sa.String(length=32), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_labels_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "key", name=op.f("pk_labels")),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_labels_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant", "key", "value_digest", "session", name="pk_labels"),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("labels", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_labels_key_value_digest_uid"), ["key", "value_digest", "uid"], unique=False
-        )
-
+    op.create_index("ix_labels_session", "labels", ["session"])
     op.create_table(
         "messages",
-        sa.Column("uid", sa.String(length=16), nullable=False),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("role", sa.SmallInteger(), nullable=False),
         sa.Column("tool_name", sa.Text(), nullable=False),
-        sa.Column("invocation_id", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_messages_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "revision", "position", name=op.f("pk_messages")),
+        sa.Column("invocation_id", NAME, nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_messages_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session", "revision", "position", name="pk_messages"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "steps",
-        sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
+        sa.Column("name", NAME, nullable=False),
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("duration_us", sa.BigInteger(), nullable=True),
         sa.Column("output", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_steps_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "name", "run", name=op.f("pk_steps")),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_steps_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("session", "name", "run", name="pk_steps"),
     )
     op.create_table(
         "tags",
-        sa.Column("uid", sa.String(length=16), nullable=False),
-        sa.Column("tag", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_tags_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("uid", "tag", name=op.f("pk_tags")),
+        sa.Column("tenant", NAME, nullable=False),
+        sa.Column("tag", NAME, nullable=False),
+        sa.Column("session", ID, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name="fk_tags_session", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant", "tag", "session", name="pk_tags"),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("tags", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_tags_tag_uid"), ["tag", "uid"], unique=False)
+    op.create_index("ix_tags_session", "tags", ["session"])
 
-    op.create_table(
-        "texts",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("uid", sa.String(length=16), nullable=True),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("source", sa.SmallInteger(), nullable=False),
-        sa.Column("content", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["uid"], ["sessions.uid"], name=op.f("fk_texts_uid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_texts")),
-        sa.UniqueConstraint(
-            "uid", "revision", "position", "source", name=op.f("uq_texts_uid_revision_position_source")
-        ),
-    )
     if op.get_bind().dialect.name == "postgresql":
-        # A tsvector holds at most 1 MiB: of longer texts the beginning is searched.
-        op.execute(
-            "ALTER TABLE texts ADD COLUMN search tsvector"
-            " GENERATED ALWAYS AS (to_tsvector('simple', left(content, 100000))) STORED"
-        )
-        op.execute("CREATE INDEX ix_texts_search ON texts USING gin (search)")
+        _for_postgresql()
     else:
-        op.execute(
-            "CREATE VIRTUAL TABLE texts_index USING fts5("
-            "content, content='texts', content_rowid='id', tokenize='unicode61 remove_diacritics 2')"
-        )
-        op.execute(
-            "CREATE TRIGGER texts_added AFTER INSERT ON texts BEGIN"
-            " INSERT INTO texts_index(rowid, content) VALUES (new.id, new.content); END"
-        )
-        op.execute(
-            "CREATE TRIGGER texts_removed AFTER DELETE ON texts BEGIN"
-            " INSERT INTO texts_index(texts_index, rowid, content) VALUES ('delete', old.id, old.content); END"
-        )
+        _for_sqlite()
+
+
+def _for_postgresql() -> None:
+    # Additions are merged into the index at once: a list of pending ones would have to be read by every search.
+    op.execute("CREATE INDEX ix_texts_search ON texts USING gin (search) WITH (fastupdate = off)")
+    op.execute(
+        "CREATE FUNCTION sojourn_remove_texts() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN DELETE FROM texts WHERE id >= (old.id << 32) AND id < ((old.id + 1) << 32); RETURN old; END'"
+    )
+    op.execute(
+        "CREATE TRIGGER sessions_removed BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION sojourn_remove_texts()"
+    )
+
+
+def _for_sqlite() -> None:
+    # The index keeps no copy of what it indexes. To remove a text from it, it must be told the same words again, and
+    # those begin with the tenant's: so a session's texts go before the session does.
+    op.execute("CREATE VIRTUAL TABLE texts_index USING fts5(words, content='', columnsize=0, tokenize='ascii')")
+    words = "sojourn_words((SELECT tenant FROM sessions WHERE id = old.session), old.content)"
+    op.execute(
+        "CREATE TRIGGER texts_removed AFTER DELETE ON texts BEGIN"
+        f" INSERT INTO texts_index(texts_index, rowid, words) VALUES ('delete', old.id, {words}); END"
+    )
+    op.execute(
+        "CREATE TRIGGER sessions_removed BEFORE DELETE ON sessions BEGIN"
+        " DELETE FROM texts WHERE id >= (old.id << 32) AND id < ((old.id + 1) << 32); END"
+    )
+    # Without statistics SQLite takes every condition for equally good; with those of ANALYZE it would take a status for
+    # as good as it is on average. So it is told once what is usual: rows, and rows alike in 1, 2, ... columns.
+    op.execute("ANALYZE sqlite_master")
+    for table, index, usual in USUAL:
+        row = {"table": table, "index": index, "usual": usual}
+        op.execute(sa.text("INSERT INTO sqlite_stat1 VALUES (:table, :index, :usual)").bindparams(**row))
 
 
 def downgrade() -> None:

@@ -1,0 +1,97 @@
+"""How well a text matches, and the piece of it to show: in Python, so that both engines rank and show alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .words import spans, words
+
+WORDS = 24
+"""Of a fragment."""
+BEFORE = 6
+"""Of them before what matched."""
+_MARGIN = 20
+"""Most characters shown beside the outer words: between two words may be a page of dashes."""
+_USUAL = 600.0
+"""Characters of a usual text."""
+_MOST_HITS = 1_000
+
+Phrase = Sequence[str]
+
+
+class Score:
+    """How well texts match: the more often a text holds the phrases, in view of its length, the better (BM25 without
+    the weights of the words: a text must hold them all anyway)."""
+
+    def __init__(self, phrases: Sequence[Phrase]) -> None:
+        self._phrases = phrases
+        self._ascii = [
+            re.compile(rf"(?<![a-z0-9]){'[^a-z0-9]+'.join(phrase)}(?![a-z0-9])").findall for phrase in phrases
+        ]
+
+    def of(self, beginning: str, length: int) -> float:
+        """The score of a text of so many characters; so much of it as `beginning` is looked at."""
+        if beginning.isascii():
+            lowered = beginning.lower()
+            counts = [len(find(lowered)) for find in self._ascii]
+        else:
+            found = words(beginning)
+            counts = [len(_places(found, phrase)) for phrase in self._phrases]
+        damping = 1.2 * (0.25 + 0.75 * length / _USUAL)
+        # A text that was found holds every phrase, if further on than its beginning.
+        return sum(2.2 * max(1, count) / (max(1, count) + damping) for count in counts)
+
+
+def fragment(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The piece of a text where most matches, and where in the piece it matches: (begin, end) in characters."""
+    found = list(spans(text))
+    if not found:
+        return "", ()
+    hits = _hits([word for _, _, word in found], phrases)
+    first = max(0, _densest(hits) - BEFORE)
+    last = min(first + WORDS, len(found)) - 1
+    begin = max(found[first][0] - _MARGIN, found[first - 1][1] if first else 0)
+    end = min(found[last][1] + _MARGIN, found[last + 1][0] if last + 1 < len(found) else len(text))
+    before, after = "…" if begin else "", "…" if end < len(text) else ""
+    piece = text[begin:end].strip()
+    shift = len(before) - begin - (len(text[begin:end]) - len(text[begin:end].lstrip()))
+    marked = [(found[hit][0] + shift, found[hit][1] + shift) for hit in hits if first <= hit <= last]
+    return before + piece + after, _joined(marked, before + piece)
+
+
+def _hits(found: Sequence[str], phrases: Sequence[Phrase]) -> list[int]:
+    """Which words belong to a phrase that matched, in order."""
+    places = {place + i for phrase in phrases for place in _places(found, phrase) for i in range(len(phrase))}
+    return sorted(places)[:_MOST_HITS]
+
+
+def _places(found: Sequence[str], phrase: Phrase) -> list[int]:
+    """Where a phrase begins."""
+    size, wanted = len(phrase), list(phrase)
+    return [
+        place for place, word in enumerate(found)
+        if word == wanted[0] and (size == 1 or found[place : place + size] == wanted)
+    ]  # fmt: skip
+
+
+def _densest(hits: Sequence[int]) -> int:
+    """The hit after which, with itself, most others are in one fragment."""
+    best, most, last = 0, 0, 0
+    for i, hit in enumerate(hits):
+        while last < len(hits) and hits[last] < hit + WORDS - BEFORE:
+            last += 1
+        if last - i > most:
+            best, most = hit, last - i
+    return best
+
+
+def _joined(spans: Sequence[tuple[int, int]], piece: str) -> tuple[tuple[int, int], ...]:
+    """Words that stand together are shown as one."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in spans:
+        if joined and not piece[joined[-1][1] : begin].strip():
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return tuple(joined)

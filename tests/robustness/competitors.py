@@ -104,8 +104,8 @@ class Client:
         chance = self._chance
         others = ["REJECT", "INTERRUPT", "REPLACE_QUEUED"]
         policy = chance.choices(["QUEUE", *others], [90, 6, 2, 0 if self._pool else 0.2])[0]
-        # Users of a pool are served in turn within a priority: to show that, most of their requests have the same one and
-        # wait until their turn comes.
+        # Users of a pool are served in turn within a priority: to show that, most of their requests have the same one
+        # and wait until their turn comes.
         usual = bool(self._pool) and chance.random() < 0.8
         patient = usual and chance.random() < 0.9
         return Wish(

@@ -14,6 +14,8 @@ from itertools import pairwise
 from .request_checker import Life
 
 SECOND = 1_000_000
+FEW = 2
+"""Grants that may be missed, one of a turn that no log tells for example, without being unfair."""
 LAPSED = "its lease ran out"
 """Cause of a loss: the request kept its place after its lease had run out, until somebody looked."""
 
@@ -126,7 +128,7 @@ def check_fairness(lives: Sequence[Life], pool: str, *, tolerance: float = 0.2, 
             counts[grant.user_id] += 1
     fewest, most = min(counts.values()), max(counts.values())
     assert fewest >= least, f"too few grants of {pool} to judge: {dict(counts)}"
-    assert most <= (1 + tolerance) * fewest, f"{pool} is not shared fairly: {dict(counts)}"
+    assert most <= (1 + tolerance) * fewest + FEW, f"{pool} is not shared fairly: {dict(counts)}"
     return counts
 
 

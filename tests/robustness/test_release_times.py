@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from sojourn.v1 import session_service_pb2 as pb
 from tests.support import wire
 from tests.support.black_hole import BlackHole
 from tests.support.request_wire import Track, begin, live
@@ -262,3 +263,26 @@ async def test_a_holder_may_come_back_twice(server, sid):
         assert (await third.finish()).outcome
         assert await refused(stubs[0], write(sid, token)) == "FENCING_TOKEN_REJECTED"
         check_requests(await wire.log_of(stubs[0], sid))
+
+
+@pytest.mark.parametrize("how", ["stream", "calls"])
+async def test_a_lease_that_ran_out_is_not_renewed(how):
+    """Even if nobody has looked since: whoever comes too late is told, and the next is admitted."""
+    lease = 1
+    async with ServerUnderTest(reap_seconds=60) as server, wire.connect(server.target) as stub:
+        await wire.create(stub, "s", max_concurrent_requests=1)
+        async with Track(stub, begin("s", "r", lease=lease)) as track, Track(stub, begin("s", "next")) as following:
+            deadline = (await track.admitted()).lease_expire_time.ToMicroseconds() / 1e6
+            assert await following.wait_for("queued")
+            await asyncio.sleep(deadline + 0.2 - time.time())
+            assert not track.over
+            if how == "stream":
+                await track.heartbeat()
+            else:
+                late = stub.RenewRequest(pb.RenewRequestRequest(session_id="s", request_id="r"))
+                assert (await wire.failure(late)).reason == "LEASE_LOST"
+            assert (await track.ended()).reason == "LEASE_LOST"
+            assert "renewed" not in track.kinds()
+            await following.admitted(timeout=SOON)
+            assert await refused(stub, write("s", track.of_kind("admitted")[0].request.fencing_token))
+        check_requests(await wire.log_of(stub, "s"), over=False)

@@ -1,7 +1,7 @@
-"""One client connection of HTTP/2 for one gRPC method, lean enough to outrun a grpc.aio server."""
+"""A client connection of HTTP/2, for one gRPC method or few, lean enough to outrun a grpc.aio server."""
 
 import asyncio
-from typing import TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from bench import frames
 from bench.frames import DATA, END_STREAM, FRAME_HEADER, HEADERS
@@ -19,9 +19,12 @@ class Http2Connection(asyncio.Protocol):
     can be read without a decoder.
     """
 
+    timeout: ClassVar[str | None] = "30S"
+    """Deadline of every call; None for streams, which have none in earnest either."""
+
     def __init__(self, path: str, authority: str) -> None:
         self.path = path
-        self._first_block, self._later_block = frames.request_headers(path, authority)
+        self._first_block, self._later_block = frames.request_headers(path, authority, self.timeout)
         self._transport: asyncio.Transport | None = None
         self._tail = b""
         self._out: list[bytes] = []
@@ -49,29 +52,40 @@ class Http2Connection(asyncio.Protocol):
 
     # What subclasses use.
 
-    def open_stream(self, message: bytes) -> int:
-        """Queue a call with this one gRPC message and half-close; returns its stream. Call `flush` to send it.
+    def headers_of(self, path: str) -> bytes:
+        """The header block of calls of another path, for `open_stream`; not for a connection's first call."""
+        return frames.with_path(self._later_block, path)
+
+    def open_stream(self, message: bytes, *, end: bool = True, headers: bytes | None = None) -> int:
+        """Queue a call with this gRPC message and, with `end`, half-close; returns its stream. Call `flush` to send it.
 
         The caller has checked `may_send`. Raises BenchError for a message that no fresh stream's window takes.
         """
         stream = self._next_stream
-        block = self._later_block if stream > 1 else self._first_block
+        block = headers or (self._later_block if stream > 1 else self._first_block)
         self._next_stream = stream + 2
         self._send_window -= len(message)
         self._out += (FRAME_HEADER.pack(len(block) << 8 | HEADERS, frames.END_HEADERS, stream), block)
         if len(message) > frames.MAX_FRAME:
-            self._split(stream, message)
+            self._split(stream, message, end)
         else:
-            self._out += (FRAME_HEADER.pack(len(message) << 8 | DATA, END_STREAM, stream), message)
+            self._out += (FRAME_HEADER.pack(len(message) << 8 | DATA, END_STREAM if end else 0, stream), message)
         return stream
 
-    def _split(self, stream: int, message: bytes) -> None:
+    def send(self, stream: int, message: bytes, *, end: bool = False) -> None:
+        """Queue a further, small gRPC message on an open stream. Raises BenchError when no window takes it."""
+        if not self.may_send(len(message)):
+            raise BenchError("the connection's window has no room for another message")
+        self._send_window -= len(message)
+        self._out += (FRAME_HEADER.pack(len(message) << 8 | DATA, END_STREAM if end else 0, stream), message)
+
+    def _split(self, stream: int, message: bytes, end: bool) -> None:
         if len(message) > frames.DEFAULT_WINDOW:
             raise BenchError(f"a request of {len(message)} bytes does not fit a stream's first window")
         for start in range(0, len(message), frames.MAX_FRAME):
             piece = message[start : start + frames.MAX_FRAME]
             last = start + frames.MAX_FRAME >= len(message)
-            self._out.append(frames.frame(DATA, END_STREAM if last else 0, stream, piece))
+            self._out.append(frames.frame(DATA, END_STREAM if end and last else 0, stream, piece))
 
     def may_send(self, size: int) -> bool:
         """Whether the connection's send window has room for a message of `size` bytes."""

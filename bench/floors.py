@@ -20,6 +20,7 @@ from bench.frames import UINT32
 
 REPLY = "/bench.Floor/Reply"
 STREAM = "/bench.Floor/Stream"
+ECHO = "/bench.Floor/Echo"
 GO = "/bench.Floor/Go"
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def stream_request(count: int, first: bytes, message: bytes) -> bytes:
 
 
 class Floor(grpc.GenericRpcHandler):
-    """The three methods, with bytes in and bytes out."""
+    """The four methods, with bytes in and bytes out."""
 
     def __init__(self) -> None:
         self._gate = asyncio.Event()
@@ -46,6 +47,7 @@ class Floor(grpc.GenericRpcHandler):
         self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             REPLY: grpc.unary_unary_rpc_method_handler(self.reply),
             STREAM: grpc.unary_stream_rpc_method_handler(self.stream),
+            ECHO: grpc.stream_stream_rpc_method_handler(self.echo),
             GO: grpc.unary_unary_rpc_method_handler(self.go),
         }
 
@@ -58,6 +60,10 @@ class Floor(grpc.GenericRpcHandler):
         if reply is None:
             reply = self._replies[size] = b"\xaa" * UINT32.unpack(size)[0]
         return reply
+
+    async def echo(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield await self.reply(request, context)
 
     async def stream(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         count, length = UINT32.unpack_from(request)[0], UINT32.unpack_from(request, 4)[0]

@@ -64,11 +64,11 @@ def _literal(text: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-def request_headers(path: str, authority: str) -> tuple[bytes, bytes]:
+def request_headers(path: str, authority: str, timeout: str | None) -> tuple[bytes, bytes]:
     """Header blocks of a connection's first call of `path`, and of every later one.
 
     The first adds the headers to the server's compression table and the rest refer to it, as gRPC's own clients do.
-    So one connection serves one path.
+    `timeout` is the calls' deadline as gRPC writes it (`30S`); None for none.
     """
     static = b"\x83\x86"  # :method POST, :scheme http
     added = [
@@ -76,9 +76,15 @@ def request_headers(path: str, authority: str) -> tuple[bytes, bytes]:
         b"\x41" + _literal(authority),
         b"\x40" + _literal("te") + _literal("trailers"),
         b"\x5f" + _literal("application/grpc"),
-        b"\x40" + _literal("grpc-timeout") + _literal("30S"),
         b"\x7a" + _literal("sojourn-bench"),
     ]
+    if timeout is not None:
+        added.append(b"\x40" + _literal("grpc-timeout") + _literal(timeout))
     # The dynamic table begins at 62 and the newest entry comes first.
     indexed = bytes(0x80 | 62 + len(added) - 1 - i for i in range(len(added)))
     return static + b"".join(added), static + indexed
+
+
+def with_path(later: bytes, path: str) -> bytes:
+    """A later call's header block, for another path than the connection's own."""
+    return later[:2] + b"\x04" + _literal(path) + later[3:]

@@ -31,15 +31,14 @@ class LoadResult:
         return self.calls / self.seconds
 
 
-class _LoadConnection(Http2Connection):
-    """Keeps `width` calls in flight until stopped."""
+class LoadConnection(Http2Connection):
+    """Keeps `width` rounds in flight until stopped. What a round is, subclasses say by `begin_round`; the whole of a
+    unary call, for example."""
 
-    def __init__(self, path: str, authority: str, messages: Iterator[bytes], width: int) -> None:
+    def __init__(self, path: str, authority: str, width: int) -> None:
         super().__init__(path, authority)
-        self._messages = messages
-        self._width = width
-        self._started: dict[int, float] = {}
-        self._answered: set[int] = set()
+        self.width = width
+        self._in_flight = 0
         self._waiting = 0
         self._running = False
         self.calls = 0
@@ -49,6 +48,10 @@ class _LoadConnection(Http2Connection):
         self.sample = b""
         self.idle = asyncio.Event()
 
+    def begin_round(self, now: float) -> bool:
+        """Queue a round's first message; False when the connection's window is full."""
+        raise NotImplementedError
+
     @property
     def spent(self) -> bool:
         """Whether the connection must be replaced before it runs out of stream ids."""
@@ -56,20 +59,72 @@ class _LoadConnection(Http2Connection):
 
     def run(self) -> None:
         self._running = True
-        self._issue(self._width)
+        self._issue(self.width)
         self.flush()
 
     def stop(self) -> None:
-        """No further calls; `idle` is set when the last one is answered."""
+        """No further rounds; `idle` is set when the last one is over."""
         self._running = False
         self._waiting = 0
-        if not self._started:
+        if not self._in_flight:
             self.idle.set()
+
+    def end_round(self, started: float) -> None:
+        """A round is over: count it and begin the next."""
+        self._in_flight -= 1
+        self.calls += 1
+        if self.recording:
+            self.latencies.append(time.perf_counter() - started)
+        if self._running:
+            self._issue(1)
+        elif not self._in_flight:
+            self.idle.set()
+
+    def fail(self, text: str) -> None:
+        """The figure would be wrong: say why and begin nothing more."""
+        self.failure = self.failure or BenchError(text)
+        self._running = False
 
     def on_window(self) -> None:
         if self._waiting:
             count, self._waiting = self._waiting, 0
             self._issue(count)
+
+    def on_reset(self, stream: int, code: int) -> None:
+        self.fail(f"the server reset a call of {self.path}, code {code}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._in_flight:
+            self.fail(f"the connection broke with {self._in_flight} calls in flight: {exc}")
+        self._running = False
+        self.idle.set()
+
+    def _issue(self, count: int) -> None:
+        now = time.perf_counter()
+        for _ in range(count):
+            if self.begin_round(now):
+                self._in_flight += 1
+            else:
+                self._waiting += 1
+
+
+class _UnaryConnection(LoadConnection):
+    """A round is one unary call."""
+
+    def __init__(self, path: str, authority: str, messages: Iterator[bytes], width: int) -> None:
+        super().__init__(path, authority, width)
+        self._messages = messages
+        self._started: dict[int, float] = {}
+        self._answered: set[int] = set()
+
+    def begin_round(self, now: float) -> bool:
+        message = next(self._messages)
+        if not self.may_send(len(message)):
+            self._messages = itertools.chain([message], self._messages)
+            return False
+        self._started[self.open_stream(message)] = now
+        return True
 
     def on_data(self, stream: int, flags: int, data: bytes) -> None:
         # More than the five bytes of its frame: a message that says something.
@@ -81,55 +136,25 @@ class _LoadConnection(Http2Connection):
     def on_headers(self, stream: int, flags: int, block: bytes) -> None:
         if not flags & frames.END_STREAM:
             return
-        started = self._started.pop(stream)
         if frames.STATUS_OK not in block or stream not in self._answered:
-            self.failure = BenchError(f"a call of {self.path} failed, trailers: {block!r}")
-            self._running = False
+            self.fail(f"a call of {self.path} failed, trailers: {block!r}")
         self._answered.discard(stream)
-        self.calls += 1
-        if self.recording:
-            self.latencies.append(time.perf_counter() - started)
-        if self._running:
-            self._issue(1)
-        elif not self._started:
-            self.idle.set()
-
-    def on_reset(self, stream: int, code: int) -> None:
-        self.failure = BenchError(f"the server reset a call of {self.path}, code {code}")
-        self._running = False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._started:
-            self.failure = BenchError(f"the connection broke with {len(self._started)} calls in flight: {exc}")
-        self._running = False
-        self.idle.set()
-
-    def _issue(self, count: int) -> None:
-        now = time.perf_counter()
-        for _ in range(count):
-            message = next(self._messages)
-            if not self.may_send(len(message)):
-                self._messages = itertools.chain([message], self._messages)
-                self._waiting += 1
-                continue
-            self._started[self.open_stream(message)] = now
+        self.end_round(self._started.pop(stream))
 
 
-class UnaryLoad:
-    """`concurrency` callers that each call again as soon as they are answered.
+class Load:
+    """`concurrency` callers that each begin their next round as soon as one is over.
 
-    `messages` gives each caller's requests: gRPC messages, framed by `frames.grpc_message`. Every answer must hold a
-    message and end with status OK, else `measure` raises BenchError.
+    `make` makes a connection for so many of them. Each round must go as its connection wants it, else `measure` raises
+    BenchError.
     """
 
-    def __init__(self, target: str, path: str, messages: Callable[[], Iterator[bytes]], concurrency: int) -> None:
+    def __init__(self, target: str, make: Callable[[int], LoadConnection], concurrency: int) -> None:
         self._target = target
-        self._path = path
-        self._messages = messages
+        self._make = make
         count = -(-concurrency // STREAMS_PER_CONNECTION)
         self._widths = [concurrency // count + (i < concurrency % count) for i in range(count)]
-        self._connections: list[_LoadConnection] = []
+        self._connections: list[LoadConnection] = []
         self.sample = b""  # one answer, without its gRPC frame
 
     async def measure(self, seconds: float, *, warmup: float = 0.3, cpu: CpuMeter) -> LoadResult:
@@ -154,8 +179,8 @@ class UnaryLoad:
             await asyncio.gather(*(connection.close() for connection in self._connections))
         return LoadResult(done, took, latencies, used)
 
-    async def _open(self, width: int) -> _LoadConnection:
-        connection = await connect(_LoadConnection(self._path, self._target, self._messages(), width), self._target)
+    async def _open(self, width: int) -> LoadConnection:
+        connection = await connect(self._make(width), self._target)
         if connection.max_streams < width:
             raise BenchError(f"the server allows {connection.max_streams} streams a connection, {width} are needed")
         connection.run()
@@ -177,6 +202,17 @@ class UnaryLoad:
             if connection.spent:
                 raise BenchError("the server asked to reconnect, or the stream ids ran out, within one measurement")
             self.sample = connection.sample
+
+
+class UnaryLoad(Load):
+    """Callers of one unary method.
+
+    `messages` gives each connection's requests: gRPC messages, framed by `frames.grpc_message`. Every answer must hold
+    a message and end with status OK.
+    """
+
+    def __init__(self, target: str, path: str, messages: Callable[[], Iterator[bytes]], concurrency: int) -> None:
+        super().__init__(target, lambda width: _UnaryConnection(path, target, messages(), width), concurrency)
 
 
 class Caller(Http2Connection):

@@ -1,16 +1,9 @@
 """Memory: the engine's per session, the server's per idle watch. On a server of its own, so nothing else is in it."""
 
-import redis
-
-from bench import floors, requests
+from bench import engine, floors, requests
 from bench.processes import Server
 from bench.results import Plan, Row, against
 from bench.streams import Receivers
-
-
-def _used(server: Server) -> int:
-    with redis.Redis(unix_socket_path=server.engine_socket()) as engine:
-        return int(engine.info("memory")["used_memory"])
 
 
 async def _idle(server: Server, path: str, bodies: list[bytes]) -> float:
@@ -34,9 +27,9 @@ async def run(server: Server, floor: Server, plan: Plan) -> list[Row]:
     warm = requests.session_ids("stored-warm", 8)
     await requests.create_sessions(server.target, warm)
     await requests.append_messages(server.target, warm, 1)
-    before = _used(server)
+    before = engine.used_memory(server)
     sent = await requests.create_sessions(server.target, ids)
-    empty = (_used(server) - before) / len(ids)
+    empty = (engine.used_memory(server) - before) / len(ids)
     rows = [
         Row(
             "memory",
@@ -49,7 +42,7 @@ async def run(server: Server, floor: Server, plan: Plan) -> list[Row]:
         )
     ]
     sent += await requests.append_messages(server.target, ids, requests.MESSAGES_READ)
-    full = (_used(server) - before) / len(ids)
+    full = (engine.used_memory(server) - before) / len(ids)
     name = f"engine, session with {requests.MESSAGES_READ} messages"
     rows.append(Row("memory", name, "bytes", full, "lower", None, [against("bytes sent", full, sent / len(ids))]))
     watches = [requests.watch_body(session_id) for session_id in ids[: plan.watchers]]

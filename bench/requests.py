@@ -64,10 +64,11 @@ def gets(ids: list[str]) -> Iterator[bytes]:
     return itertools.cycle([grpc_message(body) for body in bodies])
 
 
-def watch_body(session_id: str) -> bytes:
-    """A watch of everything that is committed from now on, with few markers."""
+def watch_body(session_id: str, *, marker_seconds: int = 60) -> bytes:
+    """A watch of everything that is committed from now on, with few markers; 0 seconds: as often as the server does."""
     request = service_pb2.WatchSessionRequest(session_id=session_id)
-    request.progress_interval.seconds = 60
+    if marker_seconds:
+        request.progress_interval.seconds = marker_seconds
     return request.SerializeToString()
 
 

@@ -25,11 +25,18 @@ class Plan:
     latency_seconds: float = 10.0
     latency_rate: int = 500
     stored_sessions: int = 2000
+    trips_concurrency: tuple[int, ...] = (1, 16, 64)
+    idle_streams: int = 2000
+    idle_seconds: float = 20.0
+    heartbeat_seconds: float = 5.0  # a third of the default lease
+    waiting: int = 50
+    releases: int = 200
+    hold_seconds: float = 0.2  # how long each works that others wait for
 
 
 FULL = Plan()
-QUICK = Plan("quick", 0.7, 0.2, 1, (1, 64), 64, 1000, 10_000, 3.0, 500, 1000)
-TINY = Plan("tiny", 0.15, 0.05, 1, (4,), 8, 20, 400, 0.3, 100, 50)
+QUICK = Plan("quick", 0.7, 0.2, 1, (1, 64), 64, 1000, 10_000, 3.0, 500, 1000, (1, 64), 500, 3.0, 5.0, 50, 15)
+TINY = Plan("tiny", 0.15, 0.05, 1, (4,), 8, 20, 400, 0.3, 100, 50, (4,), 20, 0.4, 0.2, 5, 5, 0.02)
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
-def load_row(group: str, name: str, concurrency: int, results: Sequence[LoadResult], floors: list[Against]) -> Row:
-    """The row of a unary load measured in several rounds."""
+def load_row(
+    group: str,
+    name: str,
+    concurrency: int,
+    results: Sequence[LoadResult],
+    floors: list[Against],
+    unit: str = "calls/s",
+) -> Row:
+    """The row of a load measured in several rounds."""
     calls = sum(result.calls for result in results) or 1
     latencies = [latency for result in results for latency in result.latencies]
     details = {
@@ -118,4 +132,4 @@ def load_row(group: str, name: str, concurrency: int, results: Sequence[LoadResu
         "p99_ms": 1e3 * percentile(latencies, 0.99),
     }
     rates = [result.rate for result in results]
-    return Row(group, name, "calls/s", median(rates), "higher", concurrency, floors, details, rates)
+    return Row(group, name, unit, median(rates), "higher", concurrency, floors, details, rates)

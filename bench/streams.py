@@ -1,6 +1,7 @@
 """Many server streams read over raw HTTP/2: each message counted, each event inside a watch's messages too."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,8 @@ class _Stream:
 class StreamConnection(Http2Connection):
     """Reads the streams opened on it, counts, and calls `on_progress` after each read."""
 
+    timeout = None
+
     def __init__(self, path: str, authority: str, on_progress: Callable[[], None]) -> None:
         super().__init__(path, authority)
         self._on_progress = on_progress
@@ -54,6 +57,10 @@ class StreamConnection(Http2Connection):
         self.live = 0
         self.failure: BenchError | None = None
         self.record: list[tuple[float, bytes]] | None = None  # monotonic seconds, message
+
+    def is_live(self, count: int) -> bool:
+        """Whether so many streams have delivered their first message."""
+        return self.live == count
 
     def watch(self, message: bytes) -> None:
         """Open one stream with this request."""
@@ -133,10 +140,12 @@ class Receivers:
         for start in range(0, len(requests), STREAMS_PER_CONNECTION):
             connection = await connect(StreamConnection(path, target, self._changed.set), target)
             self.connections.append(connection)
-            for body in requests[start : start + STREAMS_PER_CONNECTION]:
+            part = requests[start : start + STREAMS_PER_CONNECTION]
+            for body in part:
                 connection.watch(frames.grpc_message(body))
             connection.flush()
-        await self.until(lambda: sum(c.live for c in self.connections) == len(requests), "streams to be live")
+            # One connection after the other: gRPC refuses calls when about a thousand wait to be taken up.
+            await self.until(functools.partial(connection.is_live, len(part)), "streams to be live")
 
     @property
     def events(self) -> int:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import floors, requests
+from bench import floors, requests, tracked
+from bench.__main__ import GROUPS
+from bench.bidi import IdleStreams, Splitter
 from bench.connection import BenchError, connect
 from bench.frames import grpc_message
 from bench.h2load import Caller, UnaryLoad
 from bench.processes import Server, start_server
 from bench.report import TARGETS
 from bench.results import TINY
+from bench.rounds import pair_load, trip_load
 from bench.streams import Receivers, count_events
 from sojourn.v1 import event_pb2
 from sojourn.v1 import session_service_pb2 as service_pb2
@@ -116,17 +119,82 @@ def test_keyed_writes_parse_and_never_repeat_a_key() -> None:
     assert len(keys) == 50
 
 
+def test_messages_are_put_together_from_any_pieces() -> None:
+    messages = [b"", b"one", b"x" * 70_000]
+    data = b"".join(map(grpc_message, messages))
+    for size in (1, 7, len(data)):
+        splitter = Splitter()
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+        assert [message for piece in pieces for message in splitter.feed(1, piece)] == messages
+
+
+async def test_a_pair_is_two_calls_one_after_the_other(floor: Server) -> None:
+    messages = tuple(grpc_message(floors.reply_request(60, reply)) for reply in (80, 8))
+    load = pair_load(floor.target, (floors.REPLY, floors.REPLY), lambda: itertools.repeat(messages), 70)
+    result = await load.measure(0.2, warmup=0.05, cpu=floor.meter())
+    assert result.calls == len(result.latencies) > 0
+    assert load.sample == b"\xaa" * 80
+
+
+async def test_the_second_call_of_a_pair_may_fail_it(floor: Server) -> None:
+    messages = tuple(grpc_message(floors.reply_request(60, 8)) for _ in range(2))
+    load = pair_load(floor.target, (floors.REPLY, "/bench.Floor/Unknown"), lambda: itertools.repeat(messages), 3)
+    with pytest.raises(BenchError, match="failed, trailers"):
+        await load.measure(0.2, warmup=0.05, cpu=floor.meter())
+
+
+async def test_a_trip_is_a_stream_with_two_answers(floor: Server) -> None:
+    messages = tuple(grpc_message(floors.reply_request(60, reply)) for reply in (300, 8))
+    load = trip_load(floor.target, floors.ECHO, lambda: itertools.repeat(messages), 70, (b"\xaa", b"\xaa"))
+    result = await load.measure(0.2, warmup=0.05, cpu=floor.meter())
+    assert result.calls == len(result.latencies) > 0
+    assert load.sample == b"\xaa" * 300
+
+
+async def test_a_trip_with_another_answer_than_expected_is_refused(floor: Server) -> None:
+    messages = tuple(grpc_message(floors.reply_request(60, 8)) for _ in range(2))
+    load = trip_load(floor.target, floors.ECHO, lambda: itertools.repeat(messages), 3, (b"\xaa", tracked.FINISHED))
+    with pytest.raises(BenchError, match="answered"):
+        await load.measure(0.2, warmup=0.05, cpu=floor.meter())
+
+
+async def test_idle_streams_send_their_heartbeats_in_turn(floor: Server) -> None:
+    streams = IdleStreams(b"\xaa")
+    # More than one connection takes.
+    await streams.open(floor.target, floors.ECHO, [floors.reply_request(100, 90)] * 120)
+    assert await streams.beat(floors.reply_request(4, 12), 0.1, 0.2) >= 120
+    assert streams.sizes == (90, 12)
+    await streams.finish(floors.reply_request(4, 1))
+    await streams.close()
+
+
+def test_each_tracked_request_has_an_id_of_its_own() -> None:
+    ids = requests.session_ids("tracked", 3)
+    seen = set()
+    for number, (first, last) in enumerate(itertools.islice(tracked.pairs(ids), 30)):
+        begin = service_pb2.BeginRequestRequest.FromString(first[5:])
+        finish = service_pb2.FinishRequestRequest.FromString(last[5:])
+        assert begin.session_id == finish.session_id == ids[number % 3]
+        assert begin.request_id == finish.request_id
+        seen.add(begin.request_id)
+    for first, _ in itertools.islice(tracked.trips(ids), 30):
+        assert int.from_bytes(first[1:5]) == len(first) - 5
+        seen.add(service_pb2.TrackRequestRequest.FromString(first[5:]).begin.request_id)
+    assert len(seen) == 60
+
+
+@pytest.mark.timeout(180)
 def test_the_whole_benchmark_in_small(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--plan", "tiny", "--out", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = tmp_path.iterdir()  # the scratch directory is gone
     content = json.loads(path.read_text())
     assert content["skipped"] == {}
     assert content["plan"]["name"] == TINY.name
-    assert {row["group"] for row in content["rows"]} == {"unary", "coalesced", "fanout", "latency", "memory"}
+    assert {row["group"] for row in content["rows"]} == set(GROUPS)
     for row in content["rows"]:
         assert row["value"] >= 0, row
         assert row["name"] in done.stdout or row["name"].split()[0] in done.stdout

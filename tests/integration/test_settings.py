@@ -80,6 +80,7 @@ async def test_flags_win_over_variables_and_those_over_the_file(tmp_path):
         ({"workers": 0}, r"workers: .*greater than or equal to 1"),
         ({"durability": "perhaps"}, r"durability: .*'auto', 'fsync', 'replicated' or 'relaxed'"),
         ({"ephemeral": "maybe"}, r"ephemeral: .*boolean"),
+        ({"pools": '{"a/b": 1}'}, r"pools.*should match pattern"),
         ({"grace_seconds": "soon"}, r"grace_seconds: .*number"),
         ({"ephemeral": True, "redis": "redis://127.0.0.1:1"}, r"choose one of redis and ephemeral"),
     ],

@@ -54,6 +54,8 @@ def _options(endpoint: Endpoint) -> list[tuple[str, int | str]]:
     options: list[tuple[str, int | str]] = [
         ("grpc.keepalive_time_ms", _milliseconds(seconds(keepalive.interval))),
         ("grpc.keepalive_timeout_ms", _milliseconds(seconds(keepalive.timeout))),
+        # gRPC's core never arms the timeout of keepalive (seen in 1.85); that of pings, 60 s unless it is set, works.
+        ("grpc.http2.ping_timeout_ms", _milliseconds(seconds(keepalive.timeout))),
         ("grpc.keepalive_permit_without_calls", int(keepalive.while_idle)),
         # By default gRPC stops pinging after two pings without data, and a quiet watch has little data.
         ("grpc.http2.max_pings_without_data", 0),

@@ -33,7 +33,7 @@ class RequestStore(Protocol):
     async def begin(self, new: NewRequest, quotas: Quotas) -> Begun:
         """Admits the request, queues it, lets it reserve wider slots, or resumes the live one with its id.
 
-        Idempotent by the request's id while it is live.
+        Idempotent by the request's id while it is live. `quotas` must be those the store was opened with.
 
         Raises:
             NotFoundError: SESSION_NOT_FOUND, SESSION_DELETED; with `resume` REQUEST_NOT_FOUND.

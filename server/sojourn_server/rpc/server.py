@@ -34,11 +34,11 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 def options(*, reuse_port: bool) -> list[tuple[str, int]]:
-    """Channel arguments. Keepalive finds a vanished client within 15 s; the minimal ping interval is below what our
-    clients use. Pings have a timeout of their own, 60 s unless it is set; gRPC's core never arms the shorter one of
-    keepalive (seen in 1.85)."""
+    """Channel arguments. Keepalive finds a vanished client, and its requests are released, within 15 s; the minimal
+    ping interval is below what our clients use. Pings have a timeout of their own, 60 s unless it is set; gRPC's core
+    never arms the shorter one of keepalive (seen in 1.85)."""
     return [
-        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_time_ms", 9_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.ping_timeout_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 Step = Callable[[], Awaitable[bool]]
 AT_ONCE = 64
 """Items handled at a time."""
-LEAST_LEASE_MS = 5_000
+LEAST_LEASE_MS = 1_000
 MOST_PAUSE = 10.0
 
 
@@ -56,7 +56,7 @@ class Reaper:
 
     async def reap(self) -> bool:
         """Looks once; whether there may be more."""
-        lease_ms = max(int(self._period * 2500), LEAST_LEASE_MS)
+        lease_ms = max(int(self._period * 1500), LEAST_LEASE_MS)
         found = await self._lifecycle.overdue(self._worker, lease_ms=lease_ms)
         done: Counter[str] = Counter()
         failed: list[SojournError] = []

@@ -14,8 +14,9 @@ from .tracked import Tracked
 
 log = structlog.get_logger()
 
-GATHER_SECONDS = 0.1
-"""How long heartbeats are gathered: short beside the shortest lease."""
+GATHER_SHARE, MOST_GATHERED_SECONDS = 1 / 6, 2.5
+"""How long heartbeats are gathered: half of what a client that keeps to a third of its lease has in reserve, and no
+more than such a long time. The more leases of a shard come together, the fewer calls of the store."""
 AGAIN_SECONDS = 0.5
 """After how long a renewal that the store did not answer is tried again."""
 MOST = 2_000
@@ -35,12 +36,17 @@ class Renewals:
         self._on_lost = on_lost
         self._due: set[Tracked] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._flush_at = 0.0
 
     def add(self, tracked: Tracked) -> None:
         """Its client was heard."""
         self._due.add(tracked)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self.flush)
+        loop = asyncio.get_running_loop()
+        at = loop.time() + min(tracked.request.lease_ms / 1000 * GATHER_SHARE, MOST_GATHERED_SECONDS)
+        if self._timer is None or at < self._flush_at:
+            if self._timer:
+                self._timer.cancel()
+            self._timer, self._flush_at = loop.call_at(at, self.flush), at
 
     def flush(self) -> None:
         """Renews what was gathered now."""

@@ -31,7 +31,8 @@ async def contents(engine: Any) -> dict[str, list[Any]]:
     found = {table.name: await rows(engine, table) for table in t.metadata.sorted_tables}
     if engine.dialect.name == "sqlite":
         async with engine.connect() as connection:
-            await connection.execute(text("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, texts_index, row)"))
+            made = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, texts_index, row)"
+            await connection.execute(text(made))
             found["texts_index"] = [tuple(row) for row in await connection.execute(text("SELECT * FROM vocabulary"))]
             await connection.execute(text("DROP TABLE vocabulary"))
     return found

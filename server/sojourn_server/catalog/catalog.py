@@ -18,7 +18,7 @@ from . import projecting, searching
 from . import tables as t
 from .engine import reading, writing
 from .filtering import conditions, invocation_conditions
-from .matching import Match
+from .matching import match
 from .planning import plan
 from .rows import invocation_of, session_of
 from .words import phrases
@@ -29,7 +29,6 @@ class SqlCatalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._dialect = engine.dialect.name
 
     async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[str, int]]:
         async with reading(self._engine) as connection:
@@ -81,7 +80,7 @@ class SqlCatalog:
         if after:
             page = page.where(tuple_(c.created_us, c.session_id) < tuple_(*after))
         async with reading(self._engine) as connection:
-            decided = await plan(connection, conditions(self._dialect, tenant, wanted))
+            decided = await plan(connection, await conditions(connection, tenant, wanted))
             # A page is chosen from an index alone; only its rows are read.
             numbers = decided.among_newest(page, count)
             if numbers is not None:
@@ -95,9 +94,9 @@ class SqlCatalog:
         self, tenant: str, query: str, wanted: SessionFilter, *, sources: frozenset[TextSource], offset: int, count: int
     ) -> builtins.list[tuple[Session, builtins.list[Fragment]]]:
         asked = phrases(query, "query")
-        among = None if wanted == SessionFilter() else conditions(self._dialect, tenant, wanted)
         async with reading(self._engine) as connection:
-            found = await searching.search(connection, Match(self._dialect, tenant, asked), asked, among, sources)
+            among = None if wanted == SessionFilter() else await conditions(connection, tenant, wanted)
+            found = await searching.search(connection, await match(connection, tenant, asked), asked, among, sources)
             page = dict(islice(found.items(), offset, offset + count))
             fragments = await searching.fragments(connection, page, asked)
             sessions = select(t.sessions).where(t.sessions.c.id.in_(page))
@@ -126,6 +125,6 @@ class SqlCatalog:
 
     async def count(self, tenant: str, wanted: SessionFilter) -> int:
         async with reading(self._engine) as connection:
-            decided = await plan(connection, conditions(self._dialect, tenant, wanted))
-            query = select(func.count()).select_from(t.sessions).where(*decided.where())
+            decided = await plan(connection, await conditions(connection, tenant, wanted))
+            query = select(func.count()).select_from(t.sessions).where(*decided.where(page=False))
             return int((await connection.execute(query)).scalar_one())

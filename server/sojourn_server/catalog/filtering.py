@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.filters import SessionFilter
 from ..ports.catalog import InvocationFilter
 from . import tables as t
-from .matching import Match
+from .matching import match
 from .rows import clean, value_digest
 from .words import phrases
 
@@ -35,7 +36,7 @@ class Conditions(NamedTuple):
     """Besides."""
 
 
-def conditions(dialect: str, tenant: str, wanted: SessionFilter) -> Conditions:
+async def conditions(connection: AsyncConnection, tenant: str, wanted: SessionFilter) -> Conditions:
     """What a session must fulfil. Raises InvalidFieldError when `wanted.text` holds no word."""
     c = t.sessions.c
     row: list[ColumnElement[bool]] = [c.tenant == tenant]
@@ -59,8 +60,8 @@ def conditions(dialect: str, tenant: str, wanted: SessionFilter) -> Conditions:
     if wanted.any_tags:
         sets.append(_tagged(tenant, sorted(wanted.any_tags)))
     if wanted.text:
-        match = Match(dialect, tenant, phrases(wanted.text, "filter.text"))
-        sets.append(SessionSet(match.sessions(), match.has, of_texts=True))
+        found = await match(connection, tenant, phrases(wanted.text, "filter.text"))
+        sets.append(SessionSet(found.sessions(), found.has, of_texts=True))
     return Conditions(row, sets)
 
 

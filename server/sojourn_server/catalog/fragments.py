@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .matching import Phrase
 from .words import spans, words
 
 WORDS = 24
@@ -16,8 +17,6 @@ _MARGIN = 20
 _USUAL = 600.0
 """Characters of a usual text."""
 _MOST_HITS = 1_000
-
-Phrase = Sequence[str]
 
 
 class Score:

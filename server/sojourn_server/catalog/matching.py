@@ -21,10 +21,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
 from .words import tenant_word
 
+Phrase = Sequence[str]
+"""Words that stand together."""
+
+_OTHERS = text(
+    "SELECT EXISTS (SELECT 1 FROM sessions WHERE tenant < :tenant)"
+    " OR EXISTS (SELECT 1 FROM sessions WHERE tenant > :tenant)"
+)
 _OF_SESSIONS = text(
     # A cross join begins with what is on its left.
     "SELECT texts_index.rowid AS id FROM json_each(:sessions) AS one CROSS JOIN texts_index"
@@ -33,18 +41,25 @@ _OF_SESSIONS = text(
 )
 
 
-class Match:
+async def match(connection: AsyncConnection, tenant: str, wanted: Sequence[Phrase]) -> Match:
     """The texts of a tenant that hold these phrases."""
+    sqlite = connection.dialect.name == "sqlite"
+    # A word that is in every text costs SQLite more than all others together: it is left out where there is one tenant.
+    alone = sqlite and not (await connection.execute(_OTHERS, {"tenant": tenant})).scalar_one()
+    return Match(sqlite, [] if alone else [[tenant_word(tenant)]], wanted)
 
-    def __init__(self, dialect: str, tenant: str, wanted: list[list[str]]) -> None:
-        self._sqlite = dialect == "sqlite"
+
+class Match:
+    """Texts that hold all these phrases."""
+
+    def __init__(self, sqlite: bool, *phrases: Sequence[Phrase]) -> None:
+        self._sqlite = sqlite
+        everything = [phrase for some in phrases for phrase in some]
         # Words are letters and digits: between quotes neither engine finds anything else in them.
-        if self._sqlite:
-            everything = [f'"{tenant_word(tenant)}"', *('"' + " ".join(phrase) + '"' for phrase in wanted)]
-            self._query = " AND ".join(everything)
+        if sqlite:
+            self._query = " AND ".join('"' + " ".join(phrase) + '"' for phrase in everything)
         else:
-            parts = [f"'{tenant_word(tenant)}'", *(" <-> ".join(f"'{word}'" for word in phrase) for phrase in wanted)]
-            self._query = " & ".join(f"({part})" for part in parts)
+            self._query = " & ".join("(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in everything)
 
     @property
     def session(self) -> ColumnElement[int]:

@@ -16,9 +16,9 @@ from .filtering import Conditions, SessionSet
 
 SMALL = 2_000
 """Sessions of a set that a list begins with."""
-COMMON = 30_000
+COMMON = 150_000
 """Texts from which on words are so common that most likely some of the newest sessions have them."""
-TRIED = 300
+TRIED = 150
 """Of the newest sessions are looked up whether they have common words."""
 
 
@@ -32,16 +32,23 @@ class Plan:
     common: SessionSet | None
     """Of `large`, what is slow to look up for many sessions."""
 
-    def where(self) -> list[ColumnElement[bool]]:
-        """On a session's row."""
+    def where(self, *, page: bool = True) -> list[ColumnElement[bool]]:
+        """On a session's row.
+
+        page: whether few sessions are looked for, in the order of an index.
+        """
         c = t.sessions.c
-        # Plus nothing: SQLite is not to begin with the set.
-        return [*self.row, *((c.id + 0).in_(one.ids) if one is self.common else one.has(c.id) for one in self.large)]
+        found = list(self.row)
+        for one in self.large:
+            found.append(one.has(c.id) if page and one is not self.common else (c.id + 0).in_(one.ids))
+        return found
 
     def where_in(self, session: ColumnElement[int]) -> list[ColumnElement[bool]]:
         """On another table's number of a session."""
         found = [session.in_(one.ids) for one in self.large]
-        return [session.in_(select(t.sessions.c.id).where(*self.row)), *found]
+        if len(self.row) > 1:  # more than the tenant
+            found.append(session.in_(select(t.sessions.c.id).where(*self.row)))
+        return found
 
     def among_newest(self, page: Select[Any], count: int) -> Select[int] | None:
         """Numbers of the sessions of a page, looked for among the newest alone; None when that is not worth a try.
@@ -63,18 +70,21 @@ async def plan(connection: AsyncConnection, conditions: Conditions) -> Plan:
     c = t.sessions.c
     if connection.dialect.name != "sqlite" or not conditions.sets:
         return Plan([*conditions.row, *(c.id.in_(one.ids) for one in conditions.sets)], [], None)
-    sizes = [
-        select(func.count())
-        .select_from(one.ids.limit(1 + (COMMON if one.of_texts else SMALL)).subquery())
-        .scalar_subquery()
-        for one in conditions.sets
-    ]
     row, large, common = list(conditions.row), [], None
-    for one, size in zip(conditions.sets, (await connection.execute(select(*sizes))).one(), strict=True):
+    for one, size in zip(conditions.sets, await _sizes(connection, conditions.sets), strict=True):
         if size <= SMALL:
             row.append(c.id.in_(one.ids))
-            continue
-        large.append(one)
-        if one.of_texts:
-            common = one
+        elif one.of_texts and size <= COMMON:
+            row.append((c.id + 0).in_(one.ids))  # plus nothing: SQLite is not to begin with the set
+        else:
+            large.append(one)
+            if one.of_texts:
+                common = one
     return Plan(row, large, common)
+
+
+async def _sizes(connection: AsyncConnection, sets: Sequence[SessionSet]) -> Sequence[int]:
+    """How large these sets are, so far as it matters."""
+    pieces = [one.ids.limit(1 + (COMMON if one.of_texts else SMALL)).subquery() for one in sets]
+    counts = [select(func.count()).select_from(piece).scalar_subquery() for piece in pieces]
+    return (await connection.execute(select(*counts))).one()

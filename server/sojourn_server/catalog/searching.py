@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..ports.catalog import Fragment, TextSource
 from . import tables as t
 from .filtering import Conditions
-from .fragments import Phrase, Score, fragment
-from .matching import Match
+from .fragments import Score, fragment
+from .matching import Match, Phrase
 from .planning import plan
 
-CANDIDATES = 1_000
+CANDIDATES = 500
 FRAGMENTS = 3
 """Fragments told of a session."""
 FEW = 300

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sojourn_server.domain.errors import InvalidFieldError, TooLargeError
-from sojourn_server.domain.values import check_json
+from sojourn_server.domain.values import canonical_json, check_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -93,3 +93,36 @@ def test_a_million_levels_cost_nothing_but_an_error(raw):
 def test_brackets_in_text_are_no_levels():
     assert check(b'"' + b"[" * 1000 + b'"', max_depth=0)
     assert check(b"[" + b"[]," * 1000 + b"[]]", max_depth=2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("0", "0"), ("-0.0e5", "0"), ("1", "1e0"), ("1.0", "1e0"), ("100", "1e2"), ("-12.50", "-125e-1"),
+        ("1e2", "1e2"), ("0.001", "1e-3"), ("0.1E+3", "1e2"), ("true", "true"), ("null", "null"), ('"1"', '"1"'),
+        ('"\\u00e9"', '"\\u00e9"'), ('"é"', '"\\u00e9"'), ('"\\ud800"', '"\\ud800"'),
+        ('{"b": 1, "a": [1.0, {}]}', '{"a":[1e0,{}],"b":1e0}'), ('{"a":1,"a":2}', '{"a":2e0}'),
+        ("1e99999999999999999999", "1e0e99999999999999999999"),
+    ],
+)  # fmt: skip
+def test_a_values_canonical_text(raw, expected):
+    assert canonical_json(raw.encode()) == expected
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    )
+)
+def test_equal_values_have_one_canonical_text(value):
+    texts = [json.dumps(value), json.dumps(value, indent=2, ensure_ascii=False), json.dumps(value, sort_keys=True)]
+    assert len({canonical_json(text.encode("utf-8", "surrogatepass")) for text in texts}) == 1
+    # What is canonical is canonical: reading it again finds the same value.
+    assert canonical_json(canonical_json(texts[0].encode()).encode()) == canonical_json(texts[0].encode())
+
+
+def test_numbers_of_any_size_are_compared():
+    million = b"9" * 1_000_000
+    assert canonical_json(million) != canonical_json(million[:-1] + b"8")
+    assert canonical_json(million + b".0") == canonical_json(million)

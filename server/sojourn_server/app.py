@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from .catalog.migrating import SchemaError
-from .catalog.opening import open_catalog
+from .catalog.opening import migrate_catalog, open_catalog
 from .domain.errors import SojournError
 from .domain.limits import Limits
 from .domain.requests import Quotas
@@ -65,6 +65,9 @@ def embedded_engine(settings: Settings) -> EmbeddedEngine:
         maxmemory=settings.engine_memory,
         start_timeout=settings.start_timeout,
     )
+
+
+__all__ = ["START_ERRORS", "Worker", "embedded_engine", "migrate_catalog"]
 
 
 class SystemClock:
@@ -139,9 +142,7 @@ class Worker:
         reaper.start()
 
         catalog = await open_catalog(self._catalog_url, stack)
-        projector = Projector(
-            store.active, store.outbox, catalog, details, worker, period=settings.project_seconds
-        )
+        projector = Projector(store.active, store.outbox, catalog, details, worker, period=settings.project_seconds)
         stack.push_async_callback(projector.close)
         projector.start()
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import structlog
 import uvloop
 
-from .app import START_ERRORS, Worker, embedded_engine
+from .app import START_ERRORS, Worker, embedded_engine, migrate_catalog
 from .logs import configure_logs
 from .memory import tune_collector
 from .settings import Settings
@@ -36,6 +36,23 @@ def run(settings: Settings) -> int:
     return 0
 
 
+def migrate(settings: Settings) -> int:
+    """Brings the catalog's schema up to date; returns the exit code."""
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        before, now = asyncio.run(_migrate(settings))
+    except START_ERRORS as error:
+        log.error("cannot migrate", error=str(error))
+        return 1
+    log.info("catalog is up to date", before=before, now=now)
+    return 0
+
+
+async def _migrate(settings: Settings) -> tuple[str | None, str]:
+    with ExitStack() as stack:
+        return await migrate_catalog(_catalog_url(settings, stack))
+
+
 async def _main(settings: Settings) -> None:
     stop = Stop(at_eof=os.environ.get("SOJOURN_EXIT_ON_STDIN_CLOSE") == "1")
     async with AsyncExitStack() as stack:
@@ -53,7 +70,7 @@ async def _main(settings: Settings) -> None:
         await stop.wait()
 
 
-def _catalog_url(settings: Settings, stack: AsyncExitStack) -> str:
+def _catalog_url(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
     """Where history is kept: where the settings say, else beside the embedded engine's files."""
     if settings.catalog:
         return settings.catalog

@@ -121,5 +121,7 @@ async def catalog_engine(catalog_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def catalog(catalog_engine: AsyncEngine) -> SqlCatalog:
-    return SqlCatalog(catalog_engine)
+async def catalog(catalog_engine: AsyncEngine) -> AsyncIterator[SqlCatalog]:
+    catalog = SqlCatalog(catalog_engine)
+    yield catalog
+    await catalog.close()

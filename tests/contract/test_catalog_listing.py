@@ -265,7 +265,7 @@ def test_a_list_holds_what_the_filter_says(databases, kind):
         try:
             compare()
         finally:
-            runner.run(engine.dispose())
+            runner.run(catalog.close())
 
 
 def test_kinds_of_change_that_may_change_labels_are_known():

@@ -59,7 +59,8 @@ async def test_words_between_quotes_stand_together(catalog):
 
 async def test_what_is_written_without_a_space_stands_together(catalog):
     await tell(
-        catalog, Story("a").says("mail to ann.lee@example.com on 2024-05-15"), Story("b").says("ann at example, lee com"),
+        catalog, Story("a").says("mail to ann.lee@example.com on 2024-05-15"),
+        Story("b").says("ann at example, lee com"),
         Story("c").says("/home/ann/report_v2.txt"), Story("d").says('{"path": "/home/ann", "HAT001": 1.5e3}'),
     )  # fmt: skip
     assert await names(catalog, "ann.lee@example.com") == ["a"]
@@ -77,8 +78,10 @@ async def test_what_is_written_without_a_space_stands_together(catalog):
 async def test_languages(catalog):
     await tell(
         catalog, Story("fr").says("Déjà vu à l'hôtel"), Story("de").says("Die Straße nach Köln"),
-        Story("ja").says("東京タワーへ行きました"), Story("zh").says("我想取消航班"), Story("ko").says("서울에서 만나요"),
-        Story("hi").says("हिन्दी में लिखा"), Story("ru").says("Ещё один РЕЙС"), Story("el").says("Ἀθῆναι"),
+        Story("ja").says("東京タワーへ行きました"), Story("zh").says("我想取消航班"),
+        Story("ko").says("서울에서 만나요"),
+        Story("hi").says("हिन्दी में लिखा"),
+        Story("ru").says("Ещё один РЕЙС"), Story("el").says("Ἀθῆναι"),
         Story("tr").says("İstanbul"), Story("ar").says("مرحبا بالعالم"),
     )  # fmt: skip
     for query, name in (
@@ -95,13 +98,13 @@ async def test_sources(catalog):
     story.add(finished("i", result='"needle four"', error="needle five")).add(dt.LogDetail(1, "needle six"))
     story.add(dt.PurposeDetail("needle seven"), purpose="needle seven")
     await tell(catalog, story)
-    for source, words in (
+    for source, endings in (
         (TextSource.PURPOSE, {"one", "seven"}), (TextSource.MESSAGE, {"two"}), (TextSource.ARGUMENTS, {"three"}),
         (TextSource.RESULT, {"four"}), (TextSource.LOG, {"six"}),
     ):  # fmt: skip
         found = (await search(catalog, "needle", source))["a"]
         assert {fragment.source for fragment in found} == {source}
-        assert all(any(word in fragment.text for word in words) for fragment in found)
+        assert all(any(word in fragment.text for word in endings) for fragment in found)
         others = await search(catalog, "needle", *(set(TextSource) - {source}))
         assert source not in {fragment.source for fragment in others["a"]}
     assert await names(catalog, "needle five", TextSource.RESULT) == ["a"]
@@ -177,8 +180,9 @@ async def test_another_tenants_texts_are_not_found(catalog):
 
 
 SPECIAL = [
-    '"', '""', '"""', "*", "need*", "* needle", "needle*", "NEAR", "NEAR(needle x)", "needle NEAR/3 thread", "AND", "OR",
-    "NOT", "needle OR zebra", "needle AND", "-needle", "needle -thread", "+needle", "content:needle", "words:needle",
+    '"', '""', '"""', "*", "need*", "* needle", "needle*", "NEAR", "NEAR(needle x)", "needle NEAR/3 thread", "AND",
+    "OR", "NOT", "needle OR zebra", "needle AND", "-needle", "needle -thread", "+needle", "content:needle",
+    "words:needle",
     "needle:", ":needle", "^needle", "needle^2", "(needle", "needle)", "()", "{needle}", "[needle]", "needle & thread",
     "needle | zebra", "!needle", "needle <-> thread", "needle <2> thread", "'needle'", "'; DROP TABLE texts; --", "%",
     "_", "\\", "\\'", "$1", ":query", "?", "needle\x00thread", "needle\nthread", "\U0001f600", "needle \U0001f600",
@@ -192,7 +196,8 @@ async def test_nothing_in_a_query_is_an_operator(catalog, tenants):
     """It finds the texts that hold its words, on every engine the same ones; without a word it is refused."""
     texts = {
         "a": "needle and thread", "b": "thread needle or zebra, near not AND", "c": "content: needle 2; words",
-        "d": "zebra", "e": "query 1 \ufffd drop table texts", "f": "needle x", "g": "½ ﷺ need \U0001f600", "h": "a" * 80,
+        "d": "zebra", "e": "query 1 \ufffd drop table texts", "f": "needle x", "g": "½ ﷺ need \U0001f600",
+        "h": "a" * 80,
     }  # fmt: skip
     for tenant in range(tenants):
         stories = [Story(name, tenant=f"t{tenant}").says(text) for name, text in texts.items()]
@@ -277,7 +282,7 @@ def test_any_query_finds_the_texts_that_hold_its_words(databases, kind):
         try:
             compare()
         finally:
-            runner.run(engine.dispose())
+            runner.run(catalog.close())
 
 
 async def test_a_word_that_is_everywhere(catalog):
@@ -304,7 +309,8 @@ async def test_common_words_in_lists(catalog, monkeypatch):
     await tell(catalog, *stories)
     wanteds = [
         SessionFilter(text="common"), SessionFilter(text="common", all_tags=frozenset({"t1"})),
-        SessionFilter(text="common", user_id="u1", metadata={"k": b"1"}), SessionFilter(any_tags=frozenset({"t0", "t2"})),
+        SessionFilter(text="common", user_id="u1", metadata={"k": b"1"}),
+        SessionFilter(any_tags=frozenset({"t0", "t2"})),
         SessionFilter(text="rare"), SessionFilter(metadata={"k": b"0"}, all_tags=frozenset({"t1"})),
     ]  # fmt: skip
 

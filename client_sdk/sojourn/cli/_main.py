@@ -10,6 +10,7 @@ from .demo import demo
 from .invocations import invocations
 from .list_requests import list_requests
 from .list_sessions import list_sessions
+from .migrate import migrate
 from .pools import pools
 from .replay import replay
 from .search import search
@@ -44,6 +45,7 @@ for command in (
     cancel,
     pools,
     replay,
+    migrate,
     demo,
 ):
     main.add_command(command)

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey
-from ..ports.catalog import Fragment, Invocation, InvocationFilter, Projection, TextSource
+from ..ports.catalog import Fragment, Invocation, InvocationFilter, Projection, Stored, TextSource
 from ..ports.outbox import Standings
 from . import projecting, searching
 from . import tables as t
 from .engine import reading, writing
 from .filtering import conditions, invocation_conditions
+from .finishing import Finishing, finished
 from .matching import match
 from .planning import plan
 from .rows import invocation_of, session_of
@@ -29,22 +30,34 @@ class SqlCatalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.finishing = Finishing(needed=engine.dialect.name == "sqlite")
 
-    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[str, int]]:
+    async def close(self) -> None:
+        """Finishes the calls under way and closes all connections."""
+        await self.finishing.close()
+        await self._engine.dispose()
+
+    @finished
+    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Stored]:
         async with reading(self._engine) as connection:
             rows = await projecting.find(connection, keys)
-        return {SessionKey(row.tenant, row.session_id): (row.uid, row.revision) for row in rows}
+        return {
+            SessionKey(row.tenant, row.session_id): Stored(row.uid, row.revision, row.commit_us or 0) for row in rows
+        }
 
+    @finished
     async def project(self, projections: Sequence[Projection], standings: Standings) -> None:
         if projections:
             async with writing(self._engine) as connection:
                 await projecting.store(connection, projections, standings)
 
+    @finished
     async def forget(self, keys: Sequence[SessionKey], standings: Standings) -> None:
         if keys:
             async with writing(self._engine) as connection:
                 await projecting.forget(connection, keys, standings)
 
+    @finished
     async def get(self, key: SessionKey) -> Session | None:
         c = t.sessions.c
         query = select(t.sessions).where(c.tenant == key.tenant, c.session_id == key.session_id)
@@ -52,6 +65,7 @@ class SqlCatalog:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else session_of(row)
 
+    @finished
     async def events(
         self, uid: str, *, after: int, before: int | None, mask: int, count: int, reverse: bool
     ) -> builtins.list[StoredEvent]:
@@ -71,6 +85,7 @@ class SqlCatalog:
             rows = await connection.execute(query)
         return [StoredEvent(r.session_id, uid, r.incarnation, r.revision, r.commit_us, 0, r.mask, r.body) for r in rows]
 
+    @finished
     async def list(
         self, tenant: str, wanted: SessionFilter, *, after: tuple[int, str] | None, count: int
     ) -> builtins.list[Session]:
@@ -90,6 +105,7 @@ class SqlCatalog:
                 rows = (await connection.execute(select(t.sessions).where(c.id.in_(numbers)).order_by(*order))).all()
         return [session_of(row) for row in rows]
 
+    @finished
     async def search(
         self, tenant: str, query: str, wanted: SessionFilter, *, sources: frozenset[TextSource], offset: int, count: int
     ) -> builtins.list[tuple[Session, builtins.list[Fragment]]]:
@@ -103,6 +119,7 @@ class SqlCatalog:
             rows = {row.id: row for row in await connection.execute(sessions) if row.tenant == tenant}
         return [(session_of(rows[number]), fragments[number]) for number in page if number in rows]
 
+    @finished
     async def invocations(
         self, tenant: str, wanted: InvocationFilter, *, after: tuple[int, str, str] | None, count: int
     ) -> builtins.list[Invocation]:
@@ -115,6 +132,7 @@ class SqlCatalog:
             rows = await connection.execute(select(t.invocations).where(c.id.in_(page)).order_by(*order))
         return [invocation_of(row) for row in rows]
 
+    @finished
     async def invocation(self, uid: str, invocation_id: str) -> Invocation | None:
         c = t.invocations.c
         session = select(t.sessions.c.id).where(t.sessions.c.uid == uid).scalar_subquery()
@@ -123,6 +141,7 @@ class SqlCatalog:
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else invocation_of(row)
 
+    @finished
     async def count(self, tenant: str, wanted: SessionFilter) -> int:
         async with reading(self._engine) as connection:
             decided = await plan(connection, await conditions(connection, tenant, wanted))

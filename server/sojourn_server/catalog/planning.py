@@ -45,7 +45,7 @@ class Plan:
 
     def where_in(self, session: ColumnElement[int]) -> list[ColumnElement[bool]]:
         """On another table's number of a session."""
-        found = [session.in_(one.ids) for one in self.large]
+        found: list[ColumnElement[bool]] = [session.in_(one.ids) for one in self.large]
         if len(self.row) > 1:  # more than the tenant
             found.append(session.in_(select(t.sessions.c.id).where(*self.row)))
         return found

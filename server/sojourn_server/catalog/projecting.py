@@ -71,9 +71,11 @@ async def lock(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
 
 
 async def find(connection: AsyncConnection, keys: Sequence[SessionKey]) -> list[Any]:
-    """The rows (id, tenant, session_id, uid, revision, texts) of these sessions."""
-    c = t.sessions.c
-    query = select(c.id, c.tenant, c.session_id, c.uid, c.revision, c.texts)
+    """The rows (id, tenant, session_id, uid, revision, texts) of these sessions, with the commit time (commit_us) of
+    their last event."""
+    c, e = t.sessions.c, t.events.c
+    last = (e.session == c.id) & (e.revision == c.revision)
+    query = select(c.id, c.tenant, c.session_id, c.uid, c.revision, c.texts, e.commit_us).outerjoin(t.events, last)
     by_tenant: defaultdict[str, list[str]] = defaultdict(list)
     for key in keys:
         by_tenant[key.tenant].append(key.session_id)

@@ -99,7 +99,11 @@ def _marks() -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in found)
 
 
-_ALONE = "\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+_ALONE = (
+    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # ideographs
+    "\uac00-\ud7a3"  # hangul
+)
 _MARKS = _marks()
 _WORD = re.compile(rf"[{_ALONE}][{_MARKS}]*|[^\W_{_ALONE}]+(?:[{_MARKS}]+[^\W_{_ALONE}]*)*").finditer
 _ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}

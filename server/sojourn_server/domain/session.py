@@ -78,9 +78,6 @@ class Session:
     max_concurrent_requests: int = 0
     admitted_requests: int = 0
     queued_requests: int = 0
-    tier: Tier = Tier.HOT
-    snapshot_path: str = ""
-    archive_path: str = ""
     connection_count: int = 0
     """Watches and tracked streams that are open, over all workers; filled by reads of sessions alone."""
     tags: list[str] = field(default_factory=list)
@@ -91,6 +88,9 @@ class Session:
     usage: dict[str, int] = field(default_factory=dict)
     tools: dict[str, int] = field(default_factory=dict)
     steps: dict[str, StepSummary] = field(default_factory=dict)
+    tier: Tier = Tier.HOT
+    snapshot_path: str = ""
+    archive_path: str = ""
 
     @property
     def expires_us(self) -> int | None:

@@ -32,6 +32,15 @@ class Projection:
     """Of each event, in the same order."""
 
 
+class Stored(NamedTuple):
+    """How far the catalog has a session."""
+
+    uid: str
+    revision: int
+    commit_us: int
+    """When the event of this revision was committed; 0 when the catalog lacks it."""
+
+
 class TextSource(IntEnum):
     """What a text that was found is. The numbers are the catalog's."""
 
@@ -90,8 +99,8 @@ class InvocationFilter:
 class Catalog(Protocol):
     """Rows of all sessions, their events, and what people look for in them."""
 
-    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, tuple[str, int]]:
-        """Uid and revision that the catalog has of each of these sessions; those it does not know are left out."""
+    async def revisions(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Stored]:
+        """How far the catalog has each of these sessions; those it does not know are left out."""
         ...
 
     async def project(self, projections: Sequence[Projection], standings: Standings) -> None:

@@ -31,7 +31,7 @@ class History:
             if error.reason != "CURSOR_TOO_OLD":
                 raise
             page = await self._store.events(key, replace(query, after=0, count=1))
-            await self._check(key, query.after, page.head)
+            await self._check(key, query.after, page.head, error)
         after = _revision(query.after)
         if page.oldest <= after + 1:
             return page
@@ -64,14 +64,19 @@ class History:
                 after = piece[-1].revision
         return replace(hot, events=events, scanned=events[-1].revision, more=True)
 
-    async def _check(self, key: SessionKey, position: int | SessionCursor, head: SessionCursor) -> None:
-        """Raises PositionError (HISTORY_ROLLED_BACK) for a cursor of an event that never became history."""
+    async def _check(
+        self, key: SessionKey, position: int | SessionCursor, head: SessionCursor, too_old: PositionError
+    ) -> None:
+        """Raises PositionError: HISTORY_ROLLED_BACK for a cursor of an event that never became history, CURSOR_TOO_OLD
+        when even the catalog does not have it."""
         if not isinstance(position, SessionCursor) or not position.commit_us:
             return
         seen = await self._catalog.events(
             head.uid, after=position.revision - 1, before=position.revision + 1, mask=0, count=1, reverse=False
         )
-        if not seen or seen[0].commit_us != position.commit_us:
+        if not seen:
+            raise too_old
+        if seen[0].commit_us != position.commit_us:
             raise PositionError(
                 f"the store lost history of session {key.session_id!r} that was read before",
                 reason="HISTORY_ROLLED_BACK", session_id=key.session_id, revision=str(head.revision),

@@ -11,11 +11,12 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import structlog
 
+from ..domain.cursor import SessionCursor
 from ..domain.details import Detail
 from ..domain.errors import NotFoundError, PositionError, SojournError
 from ..domain.events import StoredEvent
@@ -38,8 +39,14 @@ BATCH_SESSIONS, BATCH_EVENTS, BATCH_BYTES = 200, 2_000, 8 << 20
 MOST_ROUNDS = 100
 """Looks at a session that is deleted and made anew all the time."""
 MOST_PAUSE = 30.0
+REST, FAR_BEHIND = 3.0, 10.0
+"""Calls come first: after each look the projector rests so many times as long as it took, unless the catalog is so many
+seconds behind."""
 ASIDE = 30.0
 """Seconds after which a session that could not be projected is tried again."""
+
+_NOTHING = EventPage([], SessionCursor("", "", 0, 0), scanned=0, more=False)
+"""Of a session that was deleted."""
 
 DetailReader = Callable[[bytes], Sequence[Detail]]
 """What the catalog keeps of an event's body."""
@@ -118,19 +125,19 @@ class Projector:
         await self._forget(gone, work)
         found: list[_Found] = []
         for key, session in heads.items():
-            uid, revision = known.get(key, ("", 0))
-            one = _Found(key, session, revision if uid == session.uid else 0)
+            one = _Found(key, session)
+            if key in known and known[key].uid == session.uid:
+                one.known, one.known_us = known[key].revision, known[key].commit_us
             work.aim(one)
-            if one.known > session.revision:
-                log.error("the store lost events that the catalog has", **_names(key), catalog=one.known)
-                await self._set_aside(key)
-            else:
-                found.append(one)
+            found.append(one)
         more: list[SessionKey] = []
         for begin in range(0, len(found), TOGETHER):
             part = found[begin : begin + TOGETHER]
             for one, page in zip(part, await asyncio.gather(*map(self._page, part)), strict=True):
-                if page is None or page.head.uid != one.session.uid:  # deleted since its head was read
+                if page is None:
+                    await self._diverged(one)
+                    continue
+                if page.head.uid != one.session.uid:  # deleted since its head was read
                     work.again.append(one.key)
                     continue
                 self._cut(one, page)
@@ -156,15 +163,28 @@ class Projector:
         return found, gone
 
     async def _page(self, one: _Found) -> EventPage | None:
-        """The next events that the catalog lacks; None when the session was deleted."""
-        before = one.session.revision + 1
+        """The next events that the catalog lacks; None when the store does not have what the catalog has."""
+        query = EventQuery(before=one.session.revision + 1, count=EVENTS)
+        if one.known > one.session.revision:
+            return None
+        # A cursor shows that the store's events are those that the catalog goes on from.
+        last = SessionCursor(one.session.uid, one.session.incarnation, one.known, one.known_us)
         try:
             try:
-                return await self._store.events(one.key, EventQuery(after=one.known, before=before, count=EVENTS))
-            except PositionError:  # the log begins later, see `_cut`
-                return await self._store.events(one.key, EventQuery(before=before, count=EVENTS))
+                return await self._store.events(one.key, replace(query, after=last))
+            except PositionError as error:
+                if error.reason == "HISTORY_ROLLED_BACK":
+                    return None
+                # The log begins later, see `_cut`; or the session is another one.
+                return await self._store.events(one.key, query)
         except NotFoundError:
-            return None
+            return _NOTHING
+
+    async def _diverged(self, one: _Found) -> None:
+        """The store was put back to an older copy, or failed over to one, and may have gone on from there. What the
+        catalog has is not to be mixed with that, or undone by it."""
+        log.error("the store lost events that the catalog has", **_names(one.key), catalog=one.known)
+        await self._set_aside(one.key)
 
     def _cut(self, one: _Found, page: EventPage) -> None:
         """What of a page is stored."""
@@ -235,9 +255,12 @@ class Projector:
         pause = self._period
         while True:
             try:
+                began = monotonic()
                 keys, self.backlog = await self._outbox.take(self._worker, lease_ms=SHARD_LEASE_MS, count=SESSIONS)
                 await self._bring(self._due(keys))
                 pause = 0.0 if self.backlog.sessions > len(keys) else self._period
+                if self.backlog.seconds < FAR_BEHIND:
+                    pause = max(pause, (monotonic() - began) * REST)
             except SojournError as error:
                 pause = min(max(pause, self._period) * 2, MOST_PAUSE)
                 log.warning("the catalog falls behind", reason=error.reason, error=error.message, retry_in=pause)
@@ -258,7 +281,8 @@ class _Found:
 
     key: SessionKey
     session: Session
-    known: int
+    known: int = 0
+    known_us: int = 0
     events: Sequence[StoredEvent] = ()
 
 

@@ -16,6 +16,7 @@ from sojourn_server.domain import details as dt
 from sojourn_server.domain.changes import ChangeKind, InvocationStatus, MessageRole
 from sojourn_server.domain.filters import SessionFilter
 from sojourn_server.domain.session import SessionKey, SessionStatus, StepStatus, StepSummary, Tier
+from sojourn_server.ports.catalog import Stored
 from tests.support.stories import TENANT, Active, Story, finished, ids, started, step, tell
 
 
@@ -125,7 +126,7 @@ async def test_two_projectors_at_once_store_everything_once(catalog, catalog_eng
 async def test_of_a_session_with_more_events_than_one_piece_the_row_does_not_run_ahead(catalog):
     story = tale()
     await catalog.project([story.projection(0, 3)], Active(story).standings)
-    assert await catalog.revisions([story.key]) == {story.key: (story.session.uid, 3)}
+    assert await catalog.revisions([story.key]) == {story.key: Stored(story.session.uid, 3, story.events[2].commit_us)}
     assert len(await all_events(catalog, story.session.uid)) == 3
 
 

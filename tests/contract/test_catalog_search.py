@@ -327,6 +327,8 @@ async def test_common_words_in_lists(catalog, monkeypatch):
 
     usual = await everything()
     for small, common, tried, few in ((0, 0, 150, 300), (0, 0, 10, 0), (3, 3, 5, 2), (0, 1000, 10, 10)):
+        monkeypatch.setattr(searching, "TRIED", tried)
+        monkeypatch.setattr(searching, "MANY", 1)
         monkeypatch.setattr(planning, "SMALL", small)
         monkeypatch.setattr(planning, "COMMON", common)
         monkeypatch.setattr(planning, "TRIED", tried)

@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import obstore
+import structlog
 from obstore.exceptions import BaseError as ObstoreError
 from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
 from ..domain.errors import BlobMissingError, BlobsUnavailableError
 from ..ports.blobs import Blob
 
+log = structlog.get_logger()
+
 PIECE = 1 << 20
 PART = 8 << 20
 """Bytes of a part of a multipart upload; a store that takes 10,000 parts takes objects of 80 GB."""
 
+CLIENT: Any = {
+    "connect_timeout": timedelta(seconds=3),
+    # Without an answer, or without a byte of one; a large object may take as long as it takes.
+    "read_timeout": timedelta(seconds=15),
+    "timeout": timedelta(hours=6),
+}
+RETRY: Any = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+"""Callers try again by themselves, later."""
+
 Store = LocalStore | S3Store | GCSStore | AzureStore
-
-
-def open_store(url: str, **options: str) -> Store:
-    """An object store for a URL: `file:///directory`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
-
-    Credentials and endpoints come from the provider's own environment variables (`AWS_ENDPOINT_URL`, ...) or `options`.
-
-    Raises:
-        ValueError: another kind of URL.
-    """
-    parts = urlsplit(url)
-    match parts.scheme:
-        case "file":
-            directory = Path(parts.path)
-            directory.mkdir(parents=True, exist_ok=True)
-            return LocalStore(directory)
-        case "s3":
-            return S3Store.from_url(url, config=options)  # type: ignore[arg-type]
-        case "gs":
-            return GCSStore.from_url(url, config=options)  # type: ignore[arg-type]
-        case "az":
-            return AzureStore.from_url(url, config=options)  # type: ignore[arg-type]
-    raise ValueError("blobs URL: expected file:///directory, s3://, gs:// or az://")
+_PATH = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*").fullmatch
 
 
 class ObjectBlobs:
@@ -52,21 +46,26 @@ class ObjectBlobs:
         self._store = store
 
     async def put(self, path: str, pieces: AsyncIterator[bytes]) -> int:
-        size = 0
-        with _translated(path):
-            writer = obstore.open_writer_async(self._store, path, buffer_size=PART, max_concurrency=2)
-            async with _Upload(writer) as upload:
-                async for piece in pieces:
-                    size += len(piece)
-                    await upload.write(piece)
-        return size
+        source = Source(pieces)
+        with source.faults(checked(path)):
+            await obstore.put_async(self._store, path, source.read(), chunk_size=PART, max_concurrency=2)
+        return source.size
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         if end is not None and end <= start:
             return
-        with _translated(path):
-            span: Any = (start, end) if end is not None else {"offset": start}
-            result = await obstore.get_async(self._store, path, options={"range": span} if start or end else {})
+        span: Any = {"offset": start} if end is None else (start, end)
+        with translated(checked(path)):
+            try:
+                result = await obstore.get_async(self._store, path, options={"range": span} if start or end else {})
+            except ObstoreError:
+                # To some a range that begins where the object ends is an error.
+                found = await self.head(path)
+                if found is None:
+                    raise BlobMissingError(path) from None
+                if found.size > start:
+                    raise
+                return
             async for chunk in result.stream(min_chunk_size=PIECE):
                 whole = memoryview(chunk)
                 for begin in range(0, len(whole), PIECE):
@@ -74,43 +73,69 @@ class ObjectBlobs:
 
     async def head(self, path: str) -> Blob | None:
         try:
-            with _translated(path):
-                meta = await obstore.head_async(self._store, path)
+            with translated(checked(path)):
+                return _blob(await obstore.head_async(self._store, path))
         except BlobMissingError:
             return None
-        return _blob(meta)
 
     async def move(self, source: str, target: str) -> None:
         try:
-            with _translated(source):
-                await obstore.rename_async(self._store, source, target)
+            with translated(checked(source)):
+                await obstore.rename_async(self._store, source, checked(target))
         except BlobMissingError:
             if await self.head(target) is None:
                 raise
 
     async def delete(self, path: str) -> None:
-        with contextlib.suppress(BlobMissingError), _translated(path):
+        with contextlib.suppress(BlobMissingError), translated(checked(path)):
             await obstore.delete_async(self._store, path)
 
     async def list(self, prefix: str) -> AsyncIterator[Blob]:
-        with _translated(prefix):
-            async for batch in obstore.list(self._store, prefix):
+        with translated(prefix):
+            async for batch in obstore.list(self._store, checked(prefix) if prefix else None):
                 for meta in batch:
-                    yield _blob(meta)
+                    if _PATH(meta["path"]):  # else it is none of ours
+                        yield _blob(meta)
+
+    def close(self) -> None:
+        """Gives back what is held."""
 
 
-class _Upload:
-    """A writer that is closed when all went well and given up otherwise, so that half an object is never seen."""
+class Source:
+    """What is put: counts it, and tells its own errors from those of the store."""
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self.size = 0
+        self._pieces = pieces
+        self._error: Exception | None = None
 
-    async def __aenter__(self) -> Any:
-        return self._writer
+    async def read(self) -> AsyncIterator[bytes]:
+        """The pieces."""
+        try:
+            async for piece in self._pieces:
+                self.size += len(piece)
+                yield piece
+        except Exception as error:
+            self._error = error
+            raise
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            await self._writer.close()
+    @contextlib.contextmanager
+    def faults(self, path: str) -> Iterator[None]:
+        """Its own errors come out as they are, those of the store as the domain's."""
+        try:
+            with translated(path):
+                yield
+        except Exception:
+            if self._error is not None:
+                raise self._error from None
+            raise
+
+
+def checked(path: str) -> str:
+    """The server makes paths: one of another form is a defect, and must not leave the store."""
+    if not _PATH(path):
+        raise ValueError(f"not a path of a blob: {path!r}")
+    return path
 
 
 def _blob(meta: Any) -> Blob:
@@ -118,10 +143,32 @@ def _blob(meta: Any) -> Blob:
 
 
 @contextlib.contextmanager
-def _translated(path: str) -> Iterator[None]:
+def translated(path: str) -> Iterator[None]:
+    """Turns what a store raises into the domain's errors. The log has the details."""
     try:
         yield
     except FileNotFoundError:
         raise BlobMissingError(path) from None
     except (ObstoreError, OSError) as error:
-        raise BlobsUnavailableError(str(error)) from error
+        log.debug("the blob store does not answer", path=path, cause=str(error).partition("\n")[0])
+        raise BlobsUnavailableError(_cause(error)) from error
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong, without the addresses and names that callers are not told."""
+    text = f"{type(error).__name__} {error}".lower()
+    for signs, message in _CAUSES:
+        if any(sign in text for sign in signs):
+            return message
+    return "it failed"
+
+
+_CAUSES = (
+    (("permissiondenied", "unauthenticated", "permission denied"), "it refuses our credentials"),
+    (("no space left", "quota", "storage full", "507 "), "it has no room left"),
+    (("nosuchbucket",), "its bucket does not exist"),
+    (("kind: connect",), "it cannot be reached"),
+    (("kind: timeout",), "it took too long"),
+    (("kind: request", "kind: interrupted"), "the connection broke"),
+)
+"""Signs of it in an error's text; obstore has no codes."""

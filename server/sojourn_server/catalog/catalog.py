@@ -115,7 +115,7 @@ class SqlCatalog:
             found = await searching.search(connection, await match(connection, tenant, asked), asked, among, sources)
             page = dict(islice(found.items(), offset, offset + count))
             fragments = await searching.fragments(connection, page, asked)
-            sessions = select(t.sessions).where(t.sessions.c.id.in_(page))
+            sessions = select(t.sessions).where(t.is_any(connection.dialect.name, t.sessions.c.id, page))
             rows = {row.id: row for row in await connection.execute(sessions) if row.tenant == tenant}
         return [(session_of(rows[number]), fragments[number]) for number in page if number in rows]
 

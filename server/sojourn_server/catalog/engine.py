@@ -103,6 +103,11 @@ def _open_postgresql(url: URL, pool_size: int, timeout: float) -> AsyncEngine:
                 "application_name": "sojourn",
                 "synchronous_commit": "on",  # the active store drops events because of a commit
                 "jit": "off",  # compiling takes longer than our statements
+                # Pages are in memory or on flash, and no question is answered best by reading a table from end to end.
+                "random_page_cost": "1.1",
+                "enable_seqscan": "off",
+                # A plan that suits a rare word, tag or user is bad for a common one; planning takes a millisecond.
+                "plan_cache_mode": "force_custom_plan",
             },
         },
     )

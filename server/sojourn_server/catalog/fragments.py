@@ -16,7 +16,8 @@ _MARGIN = 20
 """Most characters shown beside the outer words: between two words may be a page of dashes."""
 _USUAL = 600.0
 """Characters of a usual text."""
-_MOST_HITS = 1_000
+_FURTHER = 500
+"""Words that are looked at after the first match."""
 
 
 class Score:
@@ -44,7 +45,7 @@ class Score:
 
 def fragment(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The piece of a text where most matches, and where in the piece it matches: (begin, end) in characters."""
-    found = list(spans(text))
+    found = _beginning(text, phrases)
     if not found:
         return "", ()
     hits = _hits([word for _, _, word in found], phrases)
@@ -59,10 +60,27 @@ def fragment(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int
     return before + piece + after, _joined(marked, before + piece)
 
 
+def _beginning(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int, str]]:
+    """The words of a text, some way past the first match."""
+    by_end: dict[str, list[list[str]]] = {}
+    for phrase in phrases:
+        by_end.setdefault(phrase[-1], []).append(list(phrase))
+    found: list[tuple[int, int, str]] = []
+    most = None
+    for span in spans(text):
+        found.append(span)
+        if most is None:
+            for phrase in by_end.get(span[2], ()):
+                if [word for _, _, word in found[-len(phrase) :]] == phrase:
+                    most = len(found) + _FURTHER
+        elif len(found) >= most:
+            break
+    return found
+
+
 def _hits(found: Sequence[str], phrases: Sequence[Phrase]) -> list[int]:
     """Which words belong to a phrase that matched, in order."""
-    places = {place + i for phrase in phrases for place in _places(found, phrase) for i in range(len(phrase))}
-    return sorted(places)[:_MOST_HITS]
+    return sorted({place + i for phrase in phrases for place in _places(found, phrase) for i in range(len(phrase))})
 
 
 def _places(found: Sequence[str], phrase: Phrase) -> list[int]:

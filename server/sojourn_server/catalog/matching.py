@@ -6,20 +6,10 @@ All phrases must be in one text, in any order. Nothing of a query is ever read a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    FromClause,
-    Select,
-    bindparam,
-    cast,
-    exists,
-    literal_column,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Select, TextClause, bindparam, cast, exists, literal_column, select, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +18,8 @@ from .words import tenant_word
 
 Phrase = Sequence[str]
 """Words that stand together."""
+Among = Callable[[ColumnElement[int]], Sequence[ColumnElement[bool]]]
+"""Conditions on the number of a session."""
 
 _OTHERS = text(
     "SELECT EXISTS (SELECT 1 FROM sessions WHERE tenant < :tenant)"
@@ -44,8 +36,8 @@ _OF_SESSIONS = text(
 async def match(connection: AsyncConnection, tenant: str, wanted: Sequence[Phrase]) -> Match:
     """The texts of a tenant that hold these phrases."""
     sqlite = connection.dialect.name == "sqlite"
-    # A word that is in every text costs SQLite more than all others together: it is left out where there is one tenant.
-    alone = sqlite and not (await connection.execute(_OTHERS, {"tenant": tenant})).scalar_one()
+    # A word that is in every text costs more than all others together: it is left out where there is one tenant.
+    alone = not (await connection.execute(_OTHERS, {"tenant": tenant})).scalar_one()
     return Match(sqlite, [] if alone else [[tenant_word(tenant)]], wanted)
 
 
@@ -61,44 +53,54 @@ class Match:
         else:
             self._query = " & ".join("(" + " <-> ".join(f"'{word}'" for word in phrase) + ")" for phrase in everything)
 
-    @property
-    def session(self) -> ColumnElement[int]:
-        """The number of a text's session."""
-        if self._sqlite:
-            return t.texts_index.c.rowid.op(">>")(literal_column("32"))
-        return t.texts.c.session
-
     def sessions(self) -> Select[int]:
         """Numbers of the sessions with such texts; some more than once."""
-        return select(self.session).where(self._matches())
+        session = t.texts_index.c.rowid.op(">>")(literal_column("32")) if self._sqlite else t.texts.c.session
+        return select(session).where(self._matches())
 
     def has(self, session: ColumnElement[int]) -> ColumnElement[bool]:
-        """Whether the session of this number has such texts."""
-        if not self._sqlite:
-            return session.in_(self.sessions())
+        """Whether the session of this number has such texts: a look at its own texts alone."""
+        number: ColumnElement[int] = t.texts_index.c.rowid if self._sqlite else t.texts.c.id
         first = session.op("<<")(literal_column("32"))
-        of_session = t.texts_index.c.rowid.between(first, first + literal_column("0xffffffff"))
-        return exists(select(t.texts_index.c.rowid).where(self._matches(), of_session).correlate_except(t.texts_index))
+        own = select(number).where(self._matches(), number.between(first, first + literal_column(str(0xFFFFFFFF))))
+        if not self._sqlite:
+            own = own.offset(literal_column("0"))  # else PostgreSQL would join, with all texts that match
+        return exists(own.correlate_except(t.texts_index, t.texts))
 
-    def newest(self, among: Sequence[ColumnElement[bool]], sources: Sequence[int], count: int) -> FromClause:
+    def newest(self, among: Among, sources: Sequence[int], count: int) -> Select[int]:
         """Ids of the newest of these texts: of the newest sessions first, and of their newest events.
 
-        among: conditions on `session`.
+        among: conditions on the number of a text's session.
         """
-        number: ColumnElement[int] = t.texts_index.c.rowid if self._sqlite else t.texts.c.id
-        source: ColumnElement[int] = number.op("&")(literal_column("7")) if self._sqlite else t.texts.c.source
-        query = select(number.label("id")).where(self._matches(), source.in_(sources), *among)
-        return query.order_by(number.desc()).limit(count).subquery()
+        if self._sqlite:
+            number: ColumnElement[int] = t.texts_index.c.rowid
+            session, source = number.op(">>")(literal_column("32")), number.op("&")(literal_column("7"))
+            query = select(number.label("id")).where(self._matches(), source.in_(sources), *among(session))
+            return query.order_by(number.desc()).limit(count)
+        c = t.texts.c
+        # Plus nothing: for words that are never together it would look through all texts, from the newest on.
+        order = c.id + literal_column("0")
+        query = select(c.id).where(self._matches(), c.source.in_(sources), *among(c.session))
+        return query.order_by(order.desc()).limit(count)
 
-    def newest_of(self, sessions: Sequence[int], sources: Sequence[int], count: int) -> FromClause:
-        """The same among the texts of a few sessions, for SQLite: it looks at no other session's."""
+    def among_newest(self, among: Among, sources: Sequence[int], count: int, tried: int) -> Select[int]:
+        """The same for PostgreSQL, but among the newest texts alone: so many are looked through."""
+        c = t.texts.c
+        newest = select(c.id, c.session, c.source, c.search).order_by(c.id.desc()).limit(tried).subquery()
+        query = select(newest.c.id).where(self._found_in(newest.c.search), newest.c.source.in_(sources))
+        return query.where(*among(newest.c.session)).order_by(newest.c.id.desc()).limit(count)
+
+    def newest_of(self, sessions: Sequence[int], sources: Sequence[int], count: int) -> TextClause:
+        """The same for SQLite, but among the texts of a few sessions: it looks at no other session's."""
         values = {"sessions": json.dumps(sessions), "query": self._query, "sources": json.dumps(sources)}
-        return _OF_SESSIONS.bindparams(count=count, **values).columns(id=BigInteger).subquery()
+        return _OF_SESSIONS.bindparams(count=count, **values)
 
     def _matches(self) -> ColumnElement[bool]:
-        matches: ColumnElement[bool]
         if self._sqlite:
-            matches = t.texts_index.c.texts_index.match(self._query)
-        else:
-            matches = t.texts.c.search.op("@@")(cast(bindparam(None, self._query), TSQUERY))
-        return matches
+            matches: ColumnElement[bool] = t.texts_index.c.texts_index.match(self._query)
+            return matches
+        return self._found_in(t.texts.c.search)
+
+    def _found_in(self, search: ColumnElement[Any]) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = search.op("@@")(cast(bindparam(None, self._query), TSQUERY))
+        return found

@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import FromClause, func, select
+from sqlalchemy import Executable, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..ports.catalog import Fragment, TextSource
 from . import tables as t
 from .filtering import Conditions
 from .fragments import Score, fragment
-from .matching import Match, Phrase
+from .matching import Among, Match, Phrase
 from .planning import plan
 
 CANDIDATES = 500
@@ -25,6 +25,10 @@ FRAGMENTS = 3
 """Fragments told of a session."""
 FEW = 300
 """Sessions whose texts SQLite looks through one session after the other."""
+TRIED = 10_000
+"""Of the newest texts PostgreSQL looks through before it gathers all that match, which takes long for common words."""
+MANY = 50
+"""Matches among these that tell of a common word."""
 LOOKED_AT = 1_000
 """Characters of a text that ranking looks at."""
 _WEIGHTS = {TextSource.PURPOSE: 2.0}
@@ -40,31 +44,34 @@ async def search(
 ) -> Found:  # fmt: skip
     """The sessions with texts that match."""
     newest = await _newest(connection, match, among, sorted(int(source) for source in sources or TextSource))
-    if newest is None:
-        return {}
     c = t.texts.c
     query = select(
         c.id, c.session, c.source, c.revision, c.length, func.substr(c.content, 1, LOOKED_AT).label("beginning")
-    ).join(newest, c.id == newest.c.id)
+    ).where(t.is_any(connection.dialect.name, c.id, newest))
     rows = (await connection.execute(query)).all()
     return await asyncio.to_thread(_ranked, rows, phrases)
 
 
 async def _newest(
     connection: AsyncConnection, match: Match, among: Conditions | None, sources: Sequence[int]
-) -> FromClause | None:
-    """The texts to rank; None when there are none."""
-    if among is None:
-        return match.newest([], sources, CANDIDATES)
-    decided = await plan(connection, among)
+) -> Sequence[int]:
+    """Ids of the texts to rank."""
+    decided = await plan(connection, among) if among else None
+    where: Among = decided.where_in if decided else lambda _: []
+
+    async def ids(query: Executable) -> list[int]:
+        return list((await connection.execute(query)).scalars())
+
     if connection.dialect.name == "sqlite":
-        query = select(t.sessions.c.id).where(*decided.where()).limit(FEW + 1)
-        sessions = list((await connection.execute(query)).scalars())
-        if not sessions:
-            return None
-        if len(sessions) <= FEW:
-            return match.newest_of(sessions, sources, CANDIDATES)
-    return match.newest(decided.where_in(match.session), sources, CANDIDATES)
+        if decided:
+            sessions = await ids(select(t.sessions.c.id).where(*decided.where()).limit(FEW + 1))
+            if len(sessions) <= FEW:
+                return await ids(match.newest_of(sessions, sources, CANDIDATES))
+        return await ids(match.newest(where, sources, CANDIDATES))
+    found = await ids(match.among_newest(where, sources, CANDIDATES, TRIED))
+    if MANY <= len(found) < CANDIDATES:  # so often that enough are not far
+        found = await ids(match.among_newest(where, sources, CANDIDATES, 2 * TRIED * CANDIDATES // len(found)))
+    return found if len(found) == CANDIDATES else await ids(match.newest(where, sources, CANDIDATES))
 
 
 async def fragments(
@@ -73,7 +80,7 @@ async def fragments(
     """What to show of these sessions' texts, by the session's number."""
     c = t.texts.c
     numbers = [row.id for rows in found.values() for row in rows]
-    query = select(c.id, c.content).where(c.id.in_(numbers))
+    query = select(c.id, c.content).where(t.is_any(connection.dialect.name, c.id, numbers))
     contents = {row.id: row.content for row in await connection.execute(query)}
     return await asyncio.to_thread(_shown, found, contents, phrases)
 

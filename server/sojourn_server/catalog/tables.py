@@ -10,9 +10,12 @@ read from one index, whichever engine plans it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -23,10 +26,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    any_,
     column,
+    literal,
     table,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -220,6 +225,13 @@ trigger removes those of texts that go."""
 def text_id(session: int, number: int, source: int) -> int:
     """The id of a session's text."""
     return session << 32 | number << 3 | source
+
+
+def is_any(dialect: str, column: Column[int], numbers: Collection[int]) -> ColumnElement[bool]:
+    """Whether a number is one of many: to PostgreSQL one parameter, so that it is one statement however many they are."""
+    if dialect == "postgresql":
+        return column == any_(literal(list(numbers), ARRAY(BigInteger)))
+    return column.in_(numbers)
 
 
 templates = Table(

@@ -228,7 +228,7 @@ def text_id(session: int, number: int, source: int) -> int:
 
 
 def is_any(dialect: str, column: Column[int], numbers: Collection[int]) -> ColumnElement[bool]:
-    """Whether a number is one of many: to PostgreSQL one parameter, so that it is one statement however many they are."""
+    """Whether a number is one of many; to PostgreSQL one parameter, so that it is one statement for any number."""
     if dialect == "postgresql":
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
     return column.in_(numbers)

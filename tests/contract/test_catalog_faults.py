@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -107,10 +108,12 @@ async def test_sqlite_has_no_room_left(sqlite_url):
 async def test_sqlites_file_is_damaged_or_no_database(sqlite_url, tmp_path):
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"not a database at all " * 1000)
+    threads = threading.active_count()
     async with opened(f"sqlite:///{damaged}") as catalog:
         for error in await every_call(catalog):
             assert isinstance(error, CatalogUnavailableError)
             assert error.message == "the catalog does not answer: its file is damaged"
+        await wait_until(lambda: threading.active_count() <= threads, description="no connection is left open")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every file")

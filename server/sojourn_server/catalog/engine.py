@@ -18,6 +18,14 @@ from .words import indexed_words
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 CONNECT_SECONDS = 5.0
 """A server that takes longer to accept a connection is down."""
+PRAGMAS = (
+    "journal_mode=WAL",  # readers never wait for the writer
+    "synchronous=FULL",  # an acknowledged commit is on disk: the active store drops events because of it
+    "foreign_keys=ON",
+    "trusted_schema=ON",  # a trigger of ours calls `sojourn_words`
+    "cache_size=-16000",  # KiB
+    "temp_store=MEMORY",
+)
 EXPECTED = "catalog URL: expected sqlite:///path or postgresql://host/database"
 
 
@@ -73,16 +81,15 @@ def _open_sqlite(url: URL, pool_size: int, timeout: float) -> AsyncEngine:
 
 
 def _tune_sqlite(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    # Readers never wait for the writer; an acknowledged commit is on disk: the active store drops events because of it.
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA trusted_schema=ON")  # a trigger of ours calls `sojourn_words`
-    cursor.execute("PRAGMA cache_size=-16000")  # KiB
-    cursor.execute("PRAGMA temp_store=MEMORY")
-    cursor.close()
-    connection.create_function("sojourn_words", 2, indexed_words, deterministic=True)
+    try:
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+        connection.create_function("sojourn_words", 2, indexed_words, deterministic=True)
+    except BaseException:
+        connection.close()  # the pool does not know it yet, and it has a thread
+        raise
 
 
 def _open_postgresql(url: URL, pool_size: int, timeout: float) -> AsyncEngine:

@@ -116,14 +116,13 @@ class _IdleConnection(BidiConnection):
         super().__init__(path, authority)
         self._answer = answer
         self._answered: set[int] = set()
-        self._beats = 0
-        self._confirmed = 0
+        self._beating: set[int] = set()
         self.first = b""
         self.later = b""
 
     def on_message(self, stream: int, message: bytes) -> None:
         if stream in self._answered:
-            self._confirmed += 1
+            self._beating.discard(stream)
             self.later = message
         elif message.startswith(self._answer):
             self._answered.add(stream)
@@ -132,8 +131,8 @@ class _IdleConnection(BidiConnection):
             self.fail(f"{self.path} answered {message[:64]!r}")
 
     def beat(self, stream: int, message: bytes) -> None:
-        """Queue a message that is answered by one."""
-        self._beats += 1
+        """Queue a message that is answered; those that come soon after each other may share an answer."""
+        self._beating.add(stream)
         self.send(stream, message)
 
     async def live(self) -> None:
@@ -141,8 +140,8 @@ class _IdleConnection(BidiConnection):
         await self.until(lambda: len(self._answered) == len(self.ending), "streams to be answered")
 
     async def confirmed(self) -> None:
-        """Wait until every beat was answered."""
-        await self.until(lambda: self._confirmed >= self._beats, "heartbeats to be answered")
+        """Wait until every stream that beat was answered."""
+        await self.until(lambda: not self._beating, "heartbeats to be answered")
 
     async def ended(self) -> None:
         """Wait until every stream has ended."""

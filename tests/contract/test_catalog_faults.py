@@ -127,9 +127,11 @@ async def test_sqlites_file_may_not_be_written_to(sqlite_url):
 async def test_sqlites_directory_is_gone(tmp_path):
     engine = open_engine(f"sqlite:///{tmp_path}/inside/catalog.db")
     shutil.rmtree(tmp_path / "inside")
+    threads = threading.active_count()
     with pytest.raises(CatalogUnavailableError, match="its file cannot be opened"):
         await migrate(engine)
     await engine.dispose()
+    await wait_until(lambda: threading.active_count() <= threads, description="no connection is left open")
 
 
 async def test_nobody_answers(tmp_path):

@@ -142,6 +142,25 @@ async def test_shards_are_one_workers_until_its_lease_ends(desk, outbox):
     assert await behind(outbox, "w1") == [desk.key()]
 
 
+async def test_looking_again_and_again_writes_nothing(desk, outbox, engine):
+    """Not into an empty outbox, and not while the lease is good for a while."""
+
+    async def writes() -> int:
+        infos = await engine.everywhere("INFO", "persistence")
+        return sum(info["rdb_changes_since_last_save"] for info in infos)
+
+    before = await writes()
+    for _ in range(5):
+        await outbox.take("w", lease_ms=60_000, count=9)
+    assert await writes() == before
+    await desk.create()
+    await outbox.take("w", lease_ms=60_000, count=9)
+    before = await writes()
+    for _ in range(5):
+        await outbox.take("w", lease_ms=60_000, count=9)
+    assert await writes() == before
+
+
 async def test_at_most_so_many_of_a_shard_longest_waiting_first(desk, outbox):
     names = [f"s{n:03d}" for n in range(60)]
     for name in names:
@@ -179,8 +198,9 @@ async def test_how_far_the_catalog_is_behind(desk, outbox, engine):
     found = await outbox.backlog()
     assert found.sessions == 3
     assert 100 <= found.seconds <= 110
+    await behind(outbox, "w")
     _, of_others = await outbox.take("w2", lease_ms=1000, count=9)
-    assert of_others.sessions == 0  # w has all shards
+    assert of_others.sessions == 0  # w has their shards
 
 
 async def test_all_sessions_of_a_tenant_whoever_projects_them(desk, outbox, store):

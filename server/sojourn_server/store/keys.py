@@ -31,7 +31,7 @@
     sj:{NNN}:u:<tenant>/<digest> zset       a user's sessions by the time (us) they were enrolled   for ever
     sj:{meta}:pools:<tenant>     set        names of the tenant's pools                             for ever
     sj:{NNN}:due                 zset       members by the time (ms) they expire                    for ever
-    sj:{NNN}:dirty               zset       members whose catalog row is behind, by the time (ms)   for ever
+    sj:{NNN}:dirty               zset       members whose catalog row is behind, by the time (s)   for ever
                                             they became so: the outbox
     sj:{NNN}:log                 stream     the last commits, id `0-<sequence>`: s member,          for ever
                                             r revision, t commit time, d uid when deleted (capped)

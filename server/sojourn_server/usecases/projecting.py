@@ -260,7 +260,7 @@ class Projector:
                 await self._bring(self._due(keys))
                 pause = 0.0 if self.backlog.sessions > len(keys) else self._period
                 if self.backlog.seconds < FAR_BEHIND:
-                    pause = max(pause, (monotonic() - began) * REST)
+                    pause = max(pause, min((monotonic() - began) * REST, FAR_BEHIND))
             except SojournError as error:
                 pause = min(max(pause, self._period) * 2, MOST_PAUSE)
                 log.warning("the catalog falls behind", reason=error.reason, error=error.message, retry_in=pause)

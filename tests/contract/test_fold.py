@@ -44,7 +44,7 @@ def test_a_session_is_the_fold_of_its_events(embedded, runner, created, written)
             session, page = await desk.get(), await desk.events()
             await desk.delete()
         assert [event.body for event in page.events] == list(bodies)
-        folded, open_invocations = Session("s", "", committed.incarnation), set()
+        folded, open_invocations = Session("s", "", committed.incarnation), {}
         for event in page.events:
             fold(folded, bodies[event.body], event.commit_us, open_invocations)
         folded.uid = committed.uid

@@ -43,7 +43,7 @@ class Fold:
     session: Session
     created: ch.SessionCreated
     last: StoredEvent | None = None
-    open_invocations: set[str] = field(default_factory=set)
+    open_invocations: dict[str, str] = field(default_factory=dict)
     requests: dict[str, bool] = field(default_factory=dict)
 
     def add(self, event: StoredEvent) -> None:

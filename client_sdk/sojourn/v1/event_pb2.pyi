@@ -458,12 +458,14 @@ class RequestCancelRequested(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Forked(_message.Message):
-    __slots__ = ("parent_id", "parent_revision")
+    __slots__ = ("parent_id", "parent_revision", "uid")
     PARENT_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_REVISION_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
     parent_id: str
     parent_revision: int
-    def __init__(self, parent_id: _Optional[str] = ..., parent_revision: _Optional[int] = ...) -> None: ...
+    uid: str
+    def __init__(self, parent_id: _Optional[str] = ..., parent_revision: _Optional[int] = ..., uid: _Optional[str] = ...) -> None: ...
 
 class Restored(_message.Message):
     __slots__ = ("restored_revision",)

@@ -7,6 +7,10 @@ from sojourn.v1 import event_pb2 as _event_pb2
 from sojourn.v1 import request_pb2 as _request_pb2
 from sojourn.v1 import search_pb2 as _search_pb2
 from sojourn.v1 import session_pb2 as _session_pb2
+from sojourn.v1 import statistics_pb2 as _statistics_pb2
+from sojourn.v1 import template_pb2 as _template_pb2
+from sojourn.v1 import tiers_pb2 as _tiers_pb2
+from sojourn.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -26,7 +30,7 @@ IF_EXISTS_ERROR: IfExists
 IF_EXISTS_RETURN: IfExists
 
 class CreateSessionRequest(_message.Message):
-    __slots__ = ("session_id", "if_exists", "kind", "user_id", "project", "purpose", "tags", "metadata", "state", "parent", "idle_timeout", "max_lifetime", "max_concurrent_requests", "writer", "idempotency_key")
+    __slots__ = ("session_id", "if_exists", "kind", "user_id", "project", "purpose", "tags", "metadata", "state", "parent", "idle_timeout", "max_lifetime", "max_concurrent_requests", "writer", "idempotency_key", "template")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +60,7 @@ class CreateSessionRequest(_message.Message):
     MAX_CONCURRENT_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     WRITER_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     if_exists: IfExists
     kind: str
@@ -71,7 +76,8 @@ class CreateSessionRequest(_message.Message):
     max_concurrent_requests: int
     writer: str
     idempotency_key: str
-    def __init__(self, session_id: _Optional[str] = ..., if_exists: _Optional[_Union[IfExists, str]] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., purpose: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, _session_pb2.Value]] = ..., state: _Optional[_Mapping[str, _session_pb2.Value]] = ..., parent: _Optional[str] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., writer: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    template: str
+    def __init__(self, session_id: _Optional[str] = ..., if_exists: _Optional[_Union[IfExists, str]] = ..., kind: _Optional[str] = ..., user_id: _Optional[str] = ..., project: _Optional[str] = ..., purpose: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, _session_pb2.Value]] = ..., state: _Optional[_Mapping[str, _session_pb2.Value]] = ..., parent: _Optional[str] = ..., idle_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_lifetime: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrent_requests: _Optional[int] = ..., writer: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., template: _Optional[str] = ...) -> None: ...
 
 class CreateSessionResponse(_message.Message):
     __slots__ = ("session", "created", "durability")
@@ -139,14 +145,16 @@ class BatchGetSessionsItem(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., status: _Optional[_Union[ItemStatus, _Mapping]] = ...) -> None: ...
 
 class Precondition(_message.Message):
-    __slots__ = ("expected_revision", "required_status", "fencing_token")
+    __slots__ = ("expected_revision", "required_status", "fencing_token", "known")
     EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_STATUS_FIELD_NUMBER: _ClassVar[int]
     FENCING_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
     expected_revision: int
     required_status: _session_pb2.SessionStatus
     fencing_token: int
-    def __init__(self, expected_revision: _Optional[int] = ..., required_status: _Optional[_Union[_session_pb2.SessionStatus, str]] = ..., fencing_token: _Optional[int] = ...) -> None: ...
+    known: _session_pb2.Cursor
+    def __init__(self, expected_revision: _Optional[int] = ..., required_status: _Optional[_Union[_session_pb2.SessionStatus, str]] = ..., fencing_token: _Optional[int] = ..., known: _Optional[_Union[_session_pb2.Cursor, _Mapping]] = ...) -> None: ...
 
 class WriteSessionRequest(_message.Message):
     __slots__ = ("session_id", "changes", "precondition", "idempotency_key", "writer")
@@ -309,18 +317,28 @@ class WatchSessionRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., after: _Optional[_Union[Position, _Mapping]] = ..., snapshot: _Optional[bool] = ..., kinds: _Optional[_Iterable[_Union[_event_pb2.ChangeKind, str]]] = ..., until_ended: _Optional[bool] = ..., progress_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class WatchSessionResponse(_message.Message):
-    __slots__ = ("events", "snapshot", "progress", "deleted", "going_away")
+    __slots__ = ("events", "snapshot", "progress", "deleted", "going_away", "archived")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     snapshot: _session_pb2.Session
     progress: Progress
     deleted: SessionDeleted
     going_away: GoingAway
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., deleted: _Optional[_Union[SessionDeleted, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ...) -> None: ...
+    archived: SessionArchived
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., deleted: _Optional[_Union[SessionDeleted, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., archived: _Optional[_Union[SessionArchived, _Mapping]] = ...) -> None: ...
+
+class SessionArchived(_message.Message):
+    __slots__ = ("session_id", "revision")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    revision: int
+    def __init__(self, session_id: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("cursor", "revision")
@@ -361,18 +379,20 @@ class WatchSessionsRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[_session_pb2.SessionFilter, _Mapping]] = ..., after: _Optional[_Union[_session_pb2.Cursor, _Mapping]] = ..., snapshot: _Optional[bool] = ..., kinds: _Optional[_Iterable[_Union[_event_pb2.ChangeKind, str]]] = ..., progress_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class WatchSessionsResponse(_message.Message):
-    __slots__ = ("events", "snapshot", "progress", "deleted", "going_away")
+    __slots__ = ("events", "snapshot", "progress", "deleted", "going_away", "archived")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DELETED_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     snapshot: _session_pb2.Session
     progress: Progress
     deleted: SessionDeleted
     going_away: GoingAway
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., deleted: _Optional[_Union[SessionDeleted, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ...) -> None: ...
+    archived: SessionArchived
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., snapshot: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., deleted: _Optional[_Union[SessionDeleted, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., archived: _Optional[_Union[SessionArchived, _Mapping]] = ...) -> None: ...
 
 class BeginRequestRequest(_message.Message):
     __slots__ = ("session_id", "request_id", "name", "priority", "policy", "exclusive", "lease_ttl", "queue_timeout", "pool", "precondition", "resume", "snapshot", "writer")

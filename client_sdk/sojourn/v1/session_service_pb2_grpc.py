@@ -5,6 +5,10 @@ import warnings
 
 from sojourn.v1 import search_pb2 as sojourn_dot_v1_dot_search__pb2
 from sojourn.v1 import session_service_pb2 as sojourn_dot_v1_dot_session__service__pb2
+from sojourn.v1 import statistics_pb2 as sojourn_dot_v1_dot_statistics__pb2
+from sojourn.v1 import template_pb2 as sojourn_dot_v1_dot_template__pb2
+from sojourn.v1 import tiers_pb2 as sojourn_dot_v1_dot_tiers__pb2
+from sojourn.v1 import transfer_pb2 as sojourn_dot_v1_dot_transfer__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -101,6 +105,71 @@ class SessionServiceStub:
                 '/sojourn.v1.SessionService/GetInvocation',
                 request_serializer=sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.SerializeToString,
                 response_deserializer=sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.FromString,
+                _registered_method=True)
+        self.SaveSession = channel.unary_unary(
+                '/sojourn.v1.SessionService/SaveSession',
+                request_serializer=sojourn_dot_v1_dot_tiers__pb2.SaveSessionRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_tiers__pb2.SaveSessionResponse.FromString,
+                _registered_method=True)
+        self.ResumeSession = channel.unary_unary(
+                '/sojourn.v1.SessionService/ResumeSession',
+                request_serializer=sojourn_dot_v1_dot_tiers__pb2.ResumeSessionRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_tiers__pb2.ResumeSessionResponse.FromString,
+                _registered_method=True)
+        self.ForkSession = channel.unary_unary(
+                '/sojourn.v1.SessionService/ForkSession',
+                request_serializer=sojourn_dot_v1_dot_tiers__pb2.ForkSessionRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_tiers__pb2.ForkSessionResponse.FromString,
+                _registered_method=True)
+        self.CleanupSessions = channel.unary_stream(
+                '/sojourn.v1.SessionService/CleanupSessions',
+                request_serializer=sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsResponse.FromString,
+                _registered_method=True)
+        self.ExportSession = channel.unary_stream(
+                '/sojourn.v1.SessionService/ExportSession',
+                request_serializer=sojourn_dot_v1_dot_transfer__pb2.ExportSessionRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_transfer__pb2.ExportSessionResponse.FromString,
+                _registered_method=True)
+        self.ImportSession = channel.stream_unary(
+                '/sojourn.v1.SessionService/ImportSession',
+                request_serializer=sojourn_dot_v1_dot_transfer__pb2.ImportSessionRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_transfer__pb2.ImportSessionResponse.FromString,
+                _registered_method=True)
+        self.CompareSessions = channel.unary_unary(
+                '/sojourn.v1.SessionService/CompareSessions',
+                request_serializer=sojourn_dot_v1_dot_statistics__pb2.CompareSessionsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_statistics__pb2.CompareSessionsResponse.FromString,
+                _registered_method=True)
+        self.GetSessionStatistics = channel.unary_unary(
+                '/sojourn.v1.SessionService/GetSessionStatistics',
+                request_serializer=sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsResponse.FromString,
+                _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/sojourn.v1.SessionService/GetStatistics',
+                request_serializer=sojourn_dot_v1_dot_statistics__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_statistics__pb2.GetStatisticsResponse.FromString,
+                _registered_method=True)
+        self.CreateTemplate = channel.unary_unary(
+                '/sojourn.v1.SessionService/CreateTemplate',
+                request_serializer=sojourn_dot_v1_dot_template__pb2.CreateTemplateRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_template__pb2.CreateTemplateResponse.FromString,
+                _registered_method=True)
+        self.GetTemplate = channel.unary_unary(
+                '/sojourn.v1.SessionService/GetTemplate',
+                request_serializer=sojourn_dot_v1_dot_template__pb2.GetTemplateRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_template__pb2.GetTemplateResponse.FromString,
+                _registered_method=True)
+        self.ListTemplates = channel.unary_unary(
+                '/sojourn.v1.SessionService/ListTemplates',
+                request_serializer=sojourn_dot_v1_dot_template__pb2.ListTemplatesRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_template__pb2.ListTemplatesResponse.FromString,
+                _registered_method=True)
+        self.DeleteTemplate = channel.unary_unary(
+                '/sojourn.v1.SessionService/DeleteTemplate',
+                request_serializer=sojourn_dot_v1_dot_template__pb2.DeleteTemplateRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_template__pb2.DeleteTemplateResponse.FromString,
                 _registered_method=True)
         self.ListEvents = channel.unary_unary(
                 '/sojourn.v1.SessionService/ListEvents',
@@ -281,6 +350,121 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveSession(self, request, context):
+        """SaveSession writes a snapshot of a session to the blob store now, reads it back and verifies it.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSession(self, request, context):
+        """ResumeSession makes a session that has ended ACTIVE again, from whichever tier: same id, history intact, the revision goes on.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkSession(self, request, context):
+        """ForkSession makes a new session whose state and history are those of another up to a revision. No artifact is copied: both
+        refer to the same bytes.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD: at_revision is not one of the session's), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED),
+        ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry with an idempotency key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanupSessions(self, request, context):
+        """CleanupSessions deletes, ends or archives many sessions and tells how far it is. Ending the call stops it; what was done stays.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportSession(self, request, context):
+        """ExportSession gives a session as one file, as it is at one revision.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE,
+        BLOBS_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportSession(self, request_iterator, context):
+        """ImportSession stores a session from a file that ExportSession gave: whole, or not at all. Nothing in the file is trusted.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD; FILE_INVALID: what is wrong with the file and where; TOO_LARGE),
+        ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareSessions(self, request, context):
+        """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSessionStatistics(self, request, context):
+        """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatistics(self, request, context):
+        """GetStatistics sums up sessions of the tenant, split by time, user or project. A few seconds behind.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTemplate(self, request, context):
+        """CreateTemplate stores a template.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), ALREADY_EXISTS (TEMPLATE_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTemplate(self, request, context):
+        """GetTemplate reads a template. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTemplates(self, request, context):
+        """ListTemplates lists the tenant's templates by name. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTemplate(self, request, context):
+        """DeleteTemplate removes a template; sessions created from it stay. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvents(self, request, context):
         """ListEvents reads a session's event log in revision order, or newest first.
 
@@ -453,6 +637,71 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.GetInvocation,
                     request_deserializer=sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.FromString,
                     response_serializer=sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.SerializeToString,
+            ),
+            'SaveSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveSession,
+                    request_deserializer=sojourn_dot_v1_dot_tiers__pb2.SaveSessionRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_tiers__pb2.SaveSessionResponse.SerializeToString,
+            ),
+            'ResumeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSession,
+                    request_deserializer=sojourn_dot_v1_dot_tiers__pb2.ResumeSessionRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_tiers__pb2.ResumeSessionResponse.SerializeToString,
+            ),
+            'ForkSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkSession,
+                    request_deserializer=sojourn_dot_v1_dot_tiers__pb2.ForkSessionRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_tiers__pb2.ForkSessionResponse.SerializeToString,
+            ),
+            'CleanupSessions': grpc.unary_stream_rpc_method_handler(
+                    servicer.CleanupSessions,
+                    request_deserializer=sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsResponse.SerializeToString,
+            ),
+            'ExportSession': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSession,
+                    request_deserializer=sojourn_dot_v1_dot_transfer__pb2.ExportSessionRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_transfer__pb2.ExportSessionResponse.SerializeToString,
+            ),
+            'ImportSession': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportSession,
+                    request_deserializer=sojourn_dot_v1_dot_transfer__pb2.ImportSessionRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_transfer__pb2.ImportSessionResponse.SerializeToString,
+            ),
+            'CompareSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSessions,
+                    request_deserializer=sojourn_dot_v1_dot_statistics__pb2.CompareSessionsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_statistics__pb2.CompareSessionsResponse.SerializeToString,
+            ),
+            'GetSessionStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionStatistics,
+                    request_deserializer=sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsResponse.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=sojourn_dot_v1_dot_statistics__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_statistics__pb2.GetStatisticsResponse.SerializeToString,
+            ),
+            'CreateTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTemplate,
+                    request_deserializer=sojourn_dot_v1_dot_template__pb2.CreateTemplateRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_template__pb2.CreateTemplateResponse.SerializeToString,
+            ),
+            'GetTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTemplate,
+                    request_deserializer=sojourn_dot_v1_dot_template__pb2.GetTemplateRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_template__pb2.GetTemplateResponse.SerializeToString,
+            ),
+            'ListTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTemplates,
+                    request_deserializer=sojourn_dot_v1_dot_template__pb2.ListTemplatesRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_template__pb2.ListTemplatesResponse.SerializeToString,
+            ),
+            'DeleteTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTemplate,
+                    request_deserializer=sojourn_dot_v1_dot_template__pb2.DeleteTemplateRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_template__pb2.DeleteTemplateResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
@@ -831,6 +1080,357 @@ class SessionService:
             '/sojourn.v1.SessionService/GetInvocation',
             sojourn_dot_v1_dot_search__pb2.GetInvocationRequest.SerializeToString,
             sojourn_dot_v1_dot_search__pb2.GetInvocationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/SaveSession',
+            sojourn_dot_v1_dot_tiers__pb2.SaveSessionRequest.SerializeToString,
+            sojourn_dot_v1_dot_tiers__pb2.SaveSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ResumeSession',
+            sojourn_dot_v1_dot_tiers__pb2.ResumeSessionRequest.SerializeToString,
+            sojourn_dot_v1_dot_tiers__pb2.ResumeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ForkSession',
+            sojourn_dot_v1_dot_tiers__pb2.ForkSessionRequest.SerializeToString,
+            sojourn_dot_v1_dot_tiers__pb2.ForkSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanupSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sojourn.v1.SessionService/CleanupSessions',
+            sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsRequest.SerializeToString,
+            sojourn_dot_v1_dot_tiers__pb2.CleanupSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ExportSession',
+            sojourn_dot_v1_dot_transfer__pb2.ExportSessionRequest.SerializeToString,
+            sojourn_dot_v1_dot_transfer__pb2.ExportSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportSession(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sojourn.v1.SessionService/ImportSession',
+            sojourn_dot_v1_dot_transfer__pb2.ImportSessionRequest.SerializeToString,
+            sojourn_dot_v1_dot_transfer__pb2.ImportSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/CompareSessions',
+            sojourn_dot_v1_dot_statistics__pb2.CompareSessionsRequest.SerializeToString,
+            sojourn_dot_v1_dot_statistics__pb2.CompareSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/GetSessionStatistics',
+            sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsRequest.SerializeToString,
+            sojourn_dot_v1_dot_statistics__pb2.GetSessionStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/GetStatistics',
+            sojourn_dot_v1_dot_statistics__pb2.GetStatisticsRequest.SerializeToString,
+            sojourn_dot_v1_dot_statistics__pb2.GetStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/CreateTemplate',
+            sojourn_dot_v1_dot_template__pb2.CreateTemplateRequest.SerializeToString,
+            sojourn_dot_v1_dot_template__pb2.CreateTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/GetTemplate',
+            sojourn_dot_v1_dot_template__pb2.GetTemplateRequest.SerializeToString,
+            sojourn_dot_v1_dot_template__pb2.GetTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/ListTemplates',
+            sojourn_dot_v1_dot_template__pb2.ListTemplatesRequest.SerializeToString,
+            sojourn_dot_v1_dot_template__pb2.ListTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.SessionService/DeleteTemplate',
+            sojourn_dot_v1_dot_template__pb2.DeleteTemplateRequest.SerializeToString,
+            sojourn_dot_v1_dot_template__pb2.DeleteTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

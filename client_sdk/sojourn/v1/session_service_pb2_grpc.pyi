@@ -7,6 +7,10 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from sojourn.v1 import search_pb2 as _search_pb2
 from sojourn.v1 import session_service_pb2 as _session_service_pb2
+from sojourn.v1 import statistics_pb2 as _statistics_pb2
+from sojourn.v1 import template_pb2 as _template_pb2
+from sojourn.v1 import tiers_pb2 as _tiers_pb2
+from sojourn.v1 import transfer_pb2 as _transfer_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -115,6 +119,66 @@ class SessionServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
     (CATALOG_UNAVAILABLE).
     """
+    SaveSession: _grpc.UnaryUnaryMultiCallable[_tiers_pb2.SaveSessionRequest, _tiers_pb2.SaveSessionResponse]
+    """SaveSession writes a snapshot of a session to the blob store now, reads it back and verifies it.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+    """
+    ResumeSession: _grpc.UnaryUnaryMultiCallable[_tiers_pb2.ResumeSessionRequest, _tiers_pb2.ResumeSessionResponse]
+    """ResumeSession makes a session that has ended ACTIVE again, from whichever tier: same id, history intact, the revision goes on.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+    """
+    ForkSession: _grpc.UnaryUnaryMultiCallable[_tiers_pb2.ForkSessionRequest, _tiers_pb2.ForkSessionResponse]
+    """ForkSession makes a new session whose state and history are those of another up to a revision. No artifact is copied: both
+    refer to the same bytes.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD: at_revision is not one of the session's), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED),
+    ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry with an idempotency key.
+    """
+    CleanupSessions: _grpc.UnaryStreamMultiCallable[_tiers_pb2.CleanupSessionsRequest, _tiers_pb2.CleanupSessionsResponse]
+    """CleanupSessions deletes, ends or archives many sessions and tells how far it is. Ending the call stops it; what was done stays.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    ExportSession: _grpc.UnaryStreamMultiCallable[_transfer_pb2.ExportSessionRequest, _transfer_pb2.ExportSessionResponse]
+    """ExportSession gives a session as one file, as it is at one revision.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE,
+    BLOBS_UNAVAILABLE).
+    """
+    ImportSession: _grpc.StreamUnaryMultiCallable[_transfer_pb2.ImportSessionRequest, _transfer_pb2.ImportSessionResponse]
+    """ImportSession stores a session from a file that ExportSession gave: whole, or not at all. Nothing in the file is trusted.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD; FILE_INVALID: what is wrong with the file and where; TOO_LARGE),
+    ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE).
+    """
+    CompareSessions: _grpc.UnaryUnaryMultiCallable[_statistics_pb2.CompareSessionsRequest, _statistics_pb2.CompareSessionsResponse]
+    """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetSessionStatistics: _grpc.UnaryUnaryMultiCallable[_statistics_pb2.GetSessionStatisticsRequest, _statistics_pb2.GetSessionStatisticsResponse]
+    """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetStatistics: _grpc.UnaryUnaryMultiCallable[_statistics_pb2.GetStatisticsRequest, _statistics_pb2.GetStatisticsResponse]
+    """GetStatistics sums up sessions of the tenant, split by time, user or project. A few seconds behind.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    CreateTemplate: _grpc.UnaryUnaryMultiCallable[_template_pb2.CreateTemplateRequest, _template_pb2.CreateTemplateResponse]
+    """CreateTemplate stores a template.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), ALREADY_EXISTS (TEMPLATE_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetTemplate: _grpc.UnaryUnaryMultiCallable[_template_pb2.GetTemplateRequest, _template_pb2.GetTemplateResponse]
+    """GetTemplate reads a template. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+    ListTemplates: _grpc.UnaryUnaryMultiCallable[_template_pb2.ListTemplatesRequest, _template_pb2.ListTemplatesResponse]
+    """ListTemplates lists the tenant's templates by name. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+    DeleteTemplate: _grpc.UnaryUnaryMultiCallable[_template_pb2.DeleteTemplateRequest, _template_pb2.DeleteTemplateResponse]
+    """DeleteTemplate removes a template; sessions created from it stay. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListEventsRequest, _session_service_pb2.ListEventsResponse]
     """ListEvents reads a session's event log in revision order, or newest first.
 
@@ -276,6 +340,66 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
     (CATALOG_UNAVAILABLE).
     """
+    SaveSession: _aio.UnaryUnaryMultiCallable[_tiers_pb2.SaveSessionRequest, _tiers_pb2.SaveSessionResponse]  # type: ignore[assignment]
+    """SaveSession writes a snapshot of a session to the blob store now, reads it back and verifies it.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+    """
+    ResumeSession: _aio.UnaryUnaryMultiCallable[_tiers_pb2.ResumeSessionRequest, _tiers_pb2.ResumeSessionResponse]  # type: ignore[assignment]
+    """ResumeSession makes a session that has ended ACTIVE again, from whichever tier: same id, history intact, the revision goes on.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+    """
+    ForkSession: _aio.UnaryUnaryMultiCallable[_tiers_pb2.ForkSessionRequest, _tiers_pb2.ForkSessionResponse]  # type: ignore[assignment]
+    """ForkSession makes a new session whose state and history are those of another up to a revision. No artifact is copied: both
+    refer to the same bytes.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD: at_revision is not one of the session's), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED),
+    ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry with an idempotency key.
+    """
+    CleanupSessions: _aio.UnaryStreamMultiCallable[_tiers_pb2.CleanupSessionsRequest, _tiers_pb2.CleanupSessionsResponse]  # type: ignore[assignment]
+    """CleanupSessions deletes, ends or archives many sessions and tells how far it is. Ending the call stops it; what was done stays.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    ExportSession: _aio.UnaryStreamMultiCallable[_transfer_pb2.ExportSessionRequest, _transfer_pb2.ExportSessionResponse]  # type: ignore[assignment]
+    """ExportSession gives a session as one file, as it is at one revision.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE,
+    BLOBS_UNAVAILABLE).
+    """
+    ImportSession: _aio.StreamUnaryMultiCallable[_transfer_pb2.ImportSessionRequest, _transfer_pb2.ImportSessionResponse]  # type: ignore[assignment]
+    """ImportSession stores a session from a file that ExportSession gave: whole, or not at all. Nothing in the file is trusted.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD; FILE_INVALID: what is wrong with the file and where; TOO_LARGE),
+    ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE).
+    """
+    CompareSessions: _aio.UnaryUnaryMultiCallable[_statistics_pb2.CompareSessionsRequest, _statistics_pb2.CompareSessionsResponse]  # type: ignore[assignment]
+    """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetSessionStatistics: _aio.UnaryUnaryMultiCallable[_statistics_pb2.GetSessionStatisticsRequest, _statistics_pb2.GetSessionStatisticsResponse]  # type: ignore[assignment]
+    """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
+
+    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetStatistics: _aio.UnaryUnaryMultiCallable[_statistics_pb2.GetStatisticsRequest, _statistics_pb2.GetStatisticsResponse]  # type: ignore[assignment]
+    """GetStatistics sums up sessions of the tenant, split by time, user or project. A few seconds behind.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    CreateTemplate: _aio.UnaryUnaryMultiCallable[_template_pb2.CreateTemplateRequest, _template_pb2.CreateTemplateResponse]  # type: ignore[assignment]
+    """CreateTemplate stores a template.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), ALREADY_EXISTS (TEMPLATE_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    """
+    GetTemplate: _aio.UnaryUnaryMultiCallable[_template_pb2.GetTemplateRequest, _template_pb2.GetTemplateResponse]  # type: ignore[assignment]
+    """GetTemplate reads a template. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+    ListTemplates: _aio.UnaryUnaryMultiCallable[_template_pb2.ListTemplatesRequest, _template_pb2.ListTemplatesResponse]  # type: ignore[assignment]
+    """ListTemplates lists the tenant's templates by name. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+    DeleteTemplate: _aio.UnaryUnaryMultiCallable[_template_pb2.DeleteTemplateRequest, _template_pb2.DeleteTemplateResponse]  # type: ignore[assignment]
+    """DeleteTemplate removes a template; sessions created from it stay. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListEventsRequest, _session_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """ListEvents reads a session's event log in revision order, or newest first.
 
@@ -506,6 +630,144 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, INVOCATION_NOT_FOUND), UNAVAILABLE
         (CATALOG_UNAVAILABLE).
         """
+
+    @_abc_1.abstractmethod
+    def SaveSession(
+        self,
+        request: _tiers_pb2.SaveSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiers_pb2.SaveSessionResponse, _abc.Awaitable[_tiers_pb2.SaveSessionResponse]]:
+        """SaveSession writes a snapshot of a session to the blob store now, reads it back and verifies it.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeSession(
+        self,
+        request: _tiers_pb2.ResumeSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiers_pb2.ResumeSessionResponse, _abc.Awaitable[_tiers_pb2.ResumeSessionResponse]]:
+        """ResumeSession makes a session that has ended ACTIVE again, from whichever tier: same id, history intact, the revision goes on.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def ForkSession(
+        self,
+        request: _tiers_pb2.ForkSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tiers_pb2.ForkSessionResponse, _abc.Awaitable[_tiers_pb2.ForkSessionResponse]]:
+        """ForkSession makes a new session whose state and history are those of another up to a revision. No artifact is copied: both
+        refer to the same bytes.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD: at_revision is not one of the session's), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED),
+        ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE). Safe to retry with an idempotency key.
+        """
+
+    @_abc_1.abstractmethod
+    def CleanupSessions(
+        self,
+        request: _tiers_pb2.CleanupSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tiers_pb2.CleanupSessionsResponse], _abc.AsyncIterator[_tiers_pb2.CleanupSessionsResponse]]:
+        """CleanupSessions deletes, ends or archives many sessions and tells how far it is. Ending the call stops it; what was done stays.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportSession(
+        self,
+        request: _transfer_pb2.ExportSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_transfer_pb2.ExportSessionResponse], _abc.AsyncIterator[_transfer_pb2.ExportSessionResponse]]:
+        """ExportSession gives a session as one file, as it is at one revision.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE,
+        BLOBS_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ImportSession(
+        self,
+        request_iterator: _MaybeAsyncIterator[_transfer_pb2.ImportSessionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_pb2.ImportSessionResponse, _abc.Awaitable[_transfer_pb2.ImportSessionResponse]]:
+        """ImportSession stores a session from a file that ExportSession gave: whole, or not at all. Nothing in the file is trusted.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD; FILE_INVALID: what is wrong with the file and where; TOO_LARGE),
+        ALREADY_EXISTS (SESSION_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE, BLOBS_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def CompareSessions(
+        self,
+        request: _statistics_pb2.CompareSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statistics_pb2.CompareSessionsResponse, _abc.Awaitable[_statistics_pb2.CompareSessionsResponse]]:
+        """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def GetSessionStatistics(
+        self,
+        request: _statistics_pb2.GetSessionStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statistics_pb2.GetSessionStatisticsResponse, _abc.Awaitable[_statistics_pb2.GetSessionStatisticsResponse]]:
+        """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
+
+        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def GetStatistics(
+        self,
+        request: _statistics_pb2.GetStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_statistics_pb2.GetStatisticsResponse, _abc.Awaitable[_statistics_pb2.GetStatisticsResponse]]:
+        """GetStatistics sums up sessions of the tenant, split by time, user or project. A few seconds behind.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateTemplate(
+        self,
+        request: _template_pb2.CreateTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_template_pb2.CreateTemplateResponse, _abc.Awaitable[_template_pb2.CreateTemplateResponse]]:
+        """CreateTemplate stores a template.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE), ALREADY_EXISTS (TEMPLATE_ALREADY_EXISTS), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def GetTemplate(
+        self,
+        request: _template_pb2.GetTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_template_pb2.GetTemplateResponse, _abc.Awaitable[_template_pb2.GetTemplateResponse]]:
+        """GetTemplate reads a template. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+
+    @_abc_1.abstractmethod
+    def ListTemplates(
+        self,
+        request: _template_pb2.ListTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_template_pb2.ListTemplatesResponse, _abc.Awaitable[_template_pb2.ListTemplatesResponse]]:
+        """ListTemplates lists the tenant's templates by name. Errors: INVALID_ARGUMENT (PAGE_TOKEN_INVALID), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
+
+    @_abc_1.abstractmethod
+    def DeleteTemplate(
+        self,
+        request: _template_pb2.DeleteTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_template_pb2.DeleteTemplateResponse, _abc.Awaitable[_template_pb2.DeleteTemplateResponse]]:
+        """DeleteTemplate removes a template; sessions created from it stay. Errors: NOT_FOUND (TEMPLATE_NOT_FOUND), UNAVAILABLE (CATALOG_UNAVAILABLE)."""
 
     @_abc_1.abstractmethod
     def ListEvents(

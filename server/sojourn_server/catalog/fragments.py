@@ -26,9 +26,7 @@ class Score:
 
     def __init__(self, phrases: Sequence[Phrase]) -> None:
         self._phrases = phrases
-        self._ascii = [
-            re.compile(rf"(?<![a-z0-9]){'[^a-z0-9]+'.join(phrase)}(?![a-z0-9])").findall for phrase in phrases
-        ]
+        self._ascii = [re.compile(_pattern(phrase)).findall for phrase in phrases]
 
     def of(self, beginning: str, length: int) -> float:
         """The score of a text of so many characters; so much of it as `beginning` is looked at."""
@@ -41,6 +39,13 @@ class Score:
         damping = 1.2 * (0.25 + 0.75 * length / _USUAL)
         # A text that was found holds every phrase, if further on than its beginning.
         return sum(2.2 * max(1, count) / (max(1, count) + damping) for count in counts)
+
+
+def _pattern(phrase: Phrase) -> str:
+    """Finds a phrase in lower case. It begins with letters, which are searched for quickly; what must not be before
+    them is looked at afterwards."""
+    first, *others = phrase
+    return rf"{'[^a-z0-9]+'.join([f'{first}(?<![a-z0-9]{first})', *others])}(?![a-z0-9])"
 
 
 def fragment(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from heapq import nsmallest
 from typing import Any
 
 from sqlalchemy import Executable, func, select
@@ -20,7 +21,7 @@ from .fragments import Score, fragment
 from .matching import Among, Match, Phrase
 from .planning import plan
 
-CANDIDATES = 500
+CANDIDATES = 1_000
 FRAGMENTS = 3
 """Fragments told of a session."""
 FEW = 300
@@ -31,11 +32,11 @@ MANY = 50
 """Matches among these that tell of a common word."""
 LOOKED_AT = 1_000
 """Characters of a text that ranking looks at."""
-_WEIGHTS = {TextSource.PURPOSE: 2.0}
+_WEIGHTS: dict[int, float] = {TextSource.PURPOSE: 2.0}
 """A session that is about something is better than one that mentions it."""
 
-Found = dict[int, list[Any]]
-"""Rows of a session's best texts, by the session's number, best session first."""
+Found = dict[int, list[int]]
+"""Ids of a session's best texts, by the session's number, best session first."""
 
 
 async def search(
@@ -45,10 +46,8 @@ async def search(
     """The sessions with texts that match."""
     newest = await _newest(connection, match, among, sorted(int(source) for source in sources or TextSource))
     c = t.texts.c
-    query = select(
-        c.id, c.session, c.source, c.revision, c.length, func.substr(c.content, 1, LOOKED_AT).label("beginning")
-    ).where(t.is_any(connection.dialect.name, c.id, newest))
-    rows = (await connection.execute(query)).all()
+    query = select(c.id, c.length, func.substr(c.content, 1, LOOKED_AT))
+    rows = (await connection.execute(query.where(t.is_any(connection.dialect.name, c.id, newest)))).all()
     return await asyncio.to_thread(_ranked, rows, phrases)
 
 
@@ -79,30 +78,30 @@ async def fragments(
 ) -> defaultdict[int, list[Fragment]]:
     """What to show of these sessions' texts, by the session's number."""
     c = t.texts.c
-    numbers = [row.id for rows in found.values() for row in rows]
-    query = select(c.id, c.content).where(t.is_any(connection.dialect.name, c.id, numbers))
-    contents = {row.id: row.content for row in await connection.execute(query)}
-    return await asyncio.to_thread(_shown, found, contents, phrases)
+    numbers = [number for texts in found.values() for number in texts]
+    query = select(c.id, c.revision, c.content).where(t.is_any(connection.dialect.name, c.id, numbers))
+    texts = {number: (revision, content) for number, revision, content in await connection.execute(query)}
+    return await asyncio.to_thread(_shown, found, texts, phrases)
 
 
 def _ranked(rows: Sequence[Any], phrases: Sequence[Phrase]) -> Found:
     score = Score(phrases)
-    by_session: defaultdict[int, list[tuple[float, Any]]] = defaultdict(list)
-    for row in rows:
-        weight = _WEIGHTS.get(TextSource(row.source), 1.0)
-        by_session[row.session].append((weight * score.of(row.beginning, row.length), row))
-    ranked = []
-    for session, texts in by_session.items():
-        texts.sort(key=lambda text: (-text[0], text[1].id))
-        ranked.append((texts[0][0], session, [row for _, row in texts[:FRAGMENTS]]))
-    ranked.sort(key=lambda one: (-one[0], -one[1]))
-    return {session: texts for _, session, texts in ranked}
+    by_session: defaultdict[int, list[tuple[float, int]]] = defaultdict(list)
+    for number, length, beginning in rows:
+        weight = _WEIGHTS.get(t.source_of_text(number), 1.0)
+        by_session[t.session_of_text(number)].append((-weight * score.of(beginning, length), number))
+    best = {session: nsmallest(FRAGMENTS, texts) for session, texts in by_session.items()}
+    ranked = sorted(best, key=lambda session: (best[session][0][0], -session))
+    return {session: [number for _, number in best[session]] for session in ranked}
 
 
-def _shown(found: Found, contents: dict[int, str], phrases: Sequence[Phrase]) -> defaultdict[int, list[Fragment]]:
+def _shown(
+    found: Found, texts: dict[int, tuple[int, str]], phrases: Sequence[Phrase]
+) -> defaultdict[int, list[Fragment]]:
     shown: defaultdict[int, list[Fragment]] = defaultdict(list)
-    for session, rows in found.items():
-        for row in rows:
-            content = contents.get(row.id, "")
-            shown[session].append(Fragment(TextSource(row.source), row.revision, *fragment(content, phrases)))
+    for session, numbers in found.items():
+        for number in numbers:
+            revision, content = texts.get(number, (0, ""))
+            source = TextSource(t.source_of_text(number))
+            shown[session].append(Fragment(source, revision, *fragment(content, phrases)))
     return shown

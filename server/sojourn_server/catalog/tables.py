@@ -10,6 +10,7 @@ read from one index, whichever engine plans it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 
 from sqlalchemy import (
@@ -28,7 +29,9 @@ from sqlalchemy import (
     UniqueConstraint,
     any_,
     column,
+    func,
     literal,
+    select,
     table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
@@ -227,11 +230,21 @@ def text_id(session: int, number: int, source: int) -> int:
     return session << 32 | number << 3 | source
 
 
+def session_of_text(number: int) -> int:
+    """The session that the text of this id is of."""
+    return number >> 32
+
+
+def source_of_text(number: int) -> int:
+    """What the text of this id is."""
+    return number & 7
+
+
 def is_any(dialect: str, column: Column[int], numbers: Collection[int]) -> ColumnElement[bool]:
-    """Whether a number is one of many; to PostgreSQL one parameter, so that it is one statement for any number."""
+    """Whether a number is one of many: one parameter, so that it is one statement for any number of them."""
     if dialect == "postgresql":
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
-    return column.in_(numbers)
+    return column.in_(select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value))
 
 
 templates = Table(

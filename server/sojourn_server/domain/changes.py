@@ -135,6 +135,8 @@ class ResultSet:
 class ArtifactAttached:
     kind: ClassVar = ChangeKind.ARTIFACT_ATTACHED
     name: str
+    version: int = 0
+    """From 1; 0 when the writer keeps no versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,21 @@ class StatusChanged:
     kind: ClassVar = ChangeKind.STATUS_CHANGED
     status: SessionStatus
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    kind: ClassVar = ChangeKind.FORKED
+    uid: str
+    """The fork's."""
+    parent_id: str
+    parent_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    kind: ClassVar = ChangeKind.RESTORED
+    restored_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +253,7 @@ RequestChange = (
     RequestQueued | RequestAdmitted | RequestProgressed | RequestCancelRequested | RequestFinished | RequestLost
 )
 """What the scripts of requests write."""
-Change = CallerChange | SessionCreated | StatusChanged | RequestChange
+Change = CallerChange | SessionCreated | StatusChanged | Forked | Restored | RequestChange
 
 
 def kind_mask(kinds: Iterable[ChangeKind]) -> int:

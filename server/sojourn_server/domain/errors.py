@@ -107,6 +107,28 @@ class NotFoundError(SojournError):
         )  # fmt: skip
 
     @classmethod
+    def artifact(cls, session_id: str, name: str, version: int) -> NotFoundError:
+        """The session has no such artifact, or not in this version (0: in none)."""
+        which = f" in version {version}" if version else ""
+        return cls(
+            f"session {session_id!r} has no artifact {name!r}{which}",
+            reason="ARTIFACT_NOT_FOUND", session_id=session_id, name=name, version=str(version),
+        )  # fmt: skip
+
+    @classmethod
+    def upload(cls, session_id: str, upload_id: str) -> NotFoundError:
+        """The upload never was, was finished, or is over."""
+        return cls(
+            f"session {session_id!r} has no upload {upload_id!r}",
+            reason="UPLOAD_NOT_FOUND", session_id=session_id, upload_id=upload_id,
+        )  # fmt: skip
+
+    @classmethod
+    def template(cls, name: str) -> NotFoundError:
+        """The tenant has no template of this name."""
+        return cls(f"there is no template {name!r}", reason="TEMPLATE_NOT_FOUND", template=name)
+
+    @classmethod
     def pool(cls, name: str) -> NotFoundError:
         """No such pool in the tenant."""
         return cls(f"there is no pool {name!r}", reason="POOL_NOT_FOUND", pool=name)
@@ -193,6 +215,35 @@ class BlobMissingError(SojournError):
     def __init__(self, path: str) -> None:
         super().__init__(f"the blob store has no {path}")
         self.path = path
+
+
+class FieldChangedError(SojournError):
+    """A field of the head is not what a write of the server expected: read it again. Callers never see it."""
+
+
+class FileInvalidError(SojournError):
+    """A file is not one that can be read: truncated, damaged, or made to do harm."""
+
+    reason = "FILE_INVALID"
+
+    def __init__(self, message: str, *, problem: str, frame: int | None = None, offset: int | None = None) -> None:
+        where = "" if offset is None else f" (frame {frame}, byte {offset})"
+        metadata = {} if offset is None else {"frame": str(frame), "offset": str(offset)}
+        super().__init__(f"{message}{where}", problem=problem, **metadata)
+
+
+class ArtifactCorruptError(SojournError):
+    """Bytes are not what they should be."""
+
+    reason = "ARTIFACT_CORRUPT"
+
+    def __init__(self, name: str, *, expected: str, actual: str, stored: bool) -> None:
+        super().__init__(
+            f"the bytes of artifact {name!r} are damaged" if stored else f"the bytes of artifact {name!r} are not those announced",
+            name=name, expected=expected, actual=actual,
+        )  # fmt: skip
+        self.stored = stored
+        """Whether the blob store's bytes are damaged, rather than those a caller sent."""
 
 
 class DrainingError(SojournError):

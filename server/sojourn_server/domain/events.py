@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Precondition:
     expected_revision: int | None = None
     required_status: SessionStatus | None = None
     fencing_token: int | None = None
+    known: SessionCursor | None = None
+    """A position that the session's history must still hold."""
 
 
 NO_PRECONDITION = Precondition()
@@ -65,6 +67,9 @@ class Write:
     idempotency_key: str = ""
     on_ended: bool = False
     """Whether a session that has ended takes this write too."""
+    expects: dict[str, str] = field(default_factory=dict)
+    """Fields of the head that must have these values (empty: absent), else FieldChangedError: for the server's own
+    read-modify-writes."""
 
 
 class Committed(NamedTuple):

@@ -8,16 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from . import changes as ch
 from .session import Session, SessionStatus, StepSummary
+
+
+@dataclass(slots=True)
+class Folded:
+    """A session with what else its log says is unfinished: enough to go on from there."""
+
+    session: Session
+    open_invocations: dict[str, str] = field(default_factory=dict)
+    """`<request id>/<tool>` by invocation id."""
+    requests: dict[str, bool] = field(default_factory=dict)
+    """Live requests: whether they are admitted, by request id."""
+
+    def add(self, changes: Iterable[ch.Change], commit_us: int) -> None:
+        """Applies the next event."""
+        fold(self.session, changes, commit_us, self.open_invocations, self.requests)
 
 
 def fold(
     session: Session,
     changes: Iterable[ch.Change],
     commit_us: int,
-    open_invocations: set[str],
+    open_invocations: dict[str, str],
     requests: dict[str, bool] | None = None,
 ) -> None:
     """Applies one event's changes to `session` in place and moves it to the next revision.
@@ -26,7 +42,8 @@ def fold(
         session: the session before the event; revision 0 before the first.
         changes: the event's changes, in order.
         commit_us: the event's commit time.
-        open_invocations: ids started and not finished, kept by the caller from event to event.
+        open_invocations: `<request id>/<tool>` by the id of invocations started and not finished, kept by the caller
+            from event to event.
         requests: ids of live requests and whether they are admitted, kept by the caller too; not needed for sessions
             that never had one.
     """
@@ -41,7 +58,7 @@ def fold(
     session.updated_us = commit_us
 
 
-def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocations: set[str]) -> None:
+def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocations: dict[str, str]) -> None:
     match change:
         case ch.StateSet():
             session.state.update(change.values)
@@ -58,9 +75,9 @@ def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocati
         case ch.InvocationStarted():
             _count(session.counters, "invocations")
             _count(session.tools, change.tool)
-            open_invocations.add(change.invocation_id)
+            open_invocations[change.invocation_id] = f"{change.request_id}/{change.tool}"
         case ch.InvocationFinished():
-            open_invocations.discard(change.invocation_id)
+            open_invocations.pop(change.invocation_id, None)
             if change.status is not ch.InvocationStatus.SUCCEEDED:
                 _count(session.counters, "failed_invocations")
             _add_usage(session, change.usage)
@@ -71,6 +88,8 @@ def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocati
             session.results[change.name] = change.value
         case ch.ArtifactAttached():
             _count(session.counters, "artifacts")
+            if change.version:
+                session.artifacts[change.name] = change.version
         case ch.LogAppended():
             _count(session.counters, "logs")
         case ch.InfoUpdated():
@@ -80,6 +99,10 @@ def _fold_one(session: Session, change: ch.Change, commit_us: int, open_invocati
         case ch.StatusChanged():
             session.status, session.error = change.status, change.error
             session.ended_us = None if change.status is SessionStatus.ACTIVE else commit_us
+        case ch.Forked():
+            session.uid, session.parent = change.uid, change.parent_id
+            session.status, session.error, session.ended_us = SessionStatus.ACTIVE, "", None
+            session.created_us = commit_us
         case _:
             pass  # in the log alone
 

@@ -88,6 +88,8 @@ class Session:
     usage: dict[str, int] = field(default_factory=dict)
     tools: dict[str, int] = field(default_factory=dict)
     steps: dict[str, StepSummary] = field(default_factory=dict)
+    artifacts: dict[str, int] = field(default_factory=dict)
+    """Last version of each artifact that has versions, by name."""
     tier: Tier = Tier.HOT
     snapshot_path: str = ""
     archive_path: str = ""

@@ -36,6 +36,12 @@ CODES: dict[str, grpc.StatusCode] = {
     "FENCING_TOKEN_REJECTED": Code.FAILED_PRECONDITION,
     "REQUEST_NOT_FOUND": Code.NOT_FOUND,
     "INVOCATION_NOT_FOUND": Code.NOT_FOUND,
+    "ARTIFACT_NOT_FOUND": Code.NOT_FOUND,
+    "UPLOAD_NOT_FOUND": Code.NOT_FOUND,
+    "TEMPLATE_NOT_FOUND": Code.NOT_FOUND,
+    "TEMPLATE_ALREADY_EXISTS": Code.ALREADY_EXISTS,
+    "FILE_INVALID": Code.INVALID_ARGUMENT,
+    "ARTIFACT_CORRUPT": Code.INVALID_ARGUMENT,
     "REQUEST_ENDED": Code.FAILED_PRECONDITION,
     "POOL_NOT_FOUND": Code.NOT_FOUND,
     "LEASE_LOST": Code.ABORTED,
@@ -63,6 +69,8 @@ CODES: dict[str, grpc.StatusCode] = {
 
 def code_of(error: SojournError) -> grpc.StatusCode:
     """The gRPC status code of an error."""
+    if isinstance(error, errors.ArtifactCorruptError) and error.stored:
+        return Code.DATA_LOSS
     return CODES[error.reason]
 
 

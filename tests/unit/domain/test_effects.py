@@ -50,7 +50,7 @@ def apply(head: Head, effects: Effects, us: int) -> Head:
 @given(creations, writes)
 def test_a_head_is_the_fold_of_its_changes(created, written):
     head: Head = {"inc": b"1nc"}
-    folded, open_invocations = Session("s", "", "1nc"), set()
+    folded, open_invocations = Session("s", "", "1nc"), {}
     for us, changes in enumerate([[created], *written], start=1_700_000_000_000_000):
         try:
             head = apply(head, effects_of(changes), us)
@@ -127,5 +127,5 @@ def test_an_increment_that_the_same_write_overrides_is_none():
     folded = Session("s", "", "", state={"k": b'"text"'})
     changes = [ch.StateIncremented("k", 1), ch.StateSet({"k": b"0"})]
     assert effects_of(changes).state_increments == {}
-    fold(folded, changes, 1, set())
+    fold(folded, changes, 1, {})
     assert folded.state == {"k": b"0"}

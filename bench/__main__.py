@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped, unused-ignore]
 import uvloop
 from rich.console import Console
 
-from bench import at_rest, coalesced, fanout, handover, latency, memory, report, trips, unary
+from bench import at_rest, coalesced, fanout, find, handover, latency, memory, report, trips, unary
 from bench.connection import BenchError
 from bench.processes import Disturbance, Server, pin_load, start_server
 from bench.results import FULL, QUICK, TINY, Plan, Row
@@ -25,6 +25,7 @@ GROUPS: dict[str, Sequence[Part]] = {
     "fanout": (fanout.run,),
     "latency": (latency.run,),
     "memory": (memory.run,),
+    "find": (find.run,),
     "tracking": (at_rest.idle_watches, at_rest.idle_requests, trips.rates, handover.next_admitted),
 }
 PLANS = {plan.name: plan for plan in (FULL, QUICK, TINY)}

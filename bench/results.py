@@ -32,11 +32,14 @@ class Plan:
     waiting: int = 50
     releases: int = 200
     hold_seconds: float = 0.2  # how long each works that others wait for
+    catalog_sessions: int = 100_000  # of 20 messages each
 
 
 FULL = Plan()
-QUICK = Plan("quick", 0.7, 0.2, 1, (1, 64), 64, 1000, 10_000, 3.0, 500, 1000, (1, 64), 500, 3.0, 5.0, 50, 15)
-TINY = Plan("tiny", 0.15, 0.05, 1, (4,), 8, 20, 400, 0.3, 100, 50, (4,), 20, 0.4, 0.2, 5, 5, 0.02)
+QUICK = Plan(
+    "quick", 0.7, 0.2, 1, (1, 64), 64, 1000, 10_000, 3.0, 500, 1000, (1, 64), 500, 3.0, 5.0, 50, 15, 0.2, 5_000
+)
+TINY = Plan("tiny", 0.15, 0.05, 1, (4,), 8, 20, 400, 0.3, 100, 50, (4,), 20, 0.4, 0.2, 5, 5, 0.02, 100)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import artifacts as artifacts
     from . import changes as changes
     from . import client as client
+    from . import comparison as comparison
     from . import config as config
     from . import enums as enums
     from . import errors as errors
@@ -27,10 +29,14 @@ if TYPE_CHECKING:
     from . import pool as pool
     from . import results as results
     from . import session as session
+    from . import statistics as statistics
+    from . import templates as templates
     from . import testing as testing
+    from . import tiers as tiers
     from . import tracking as tracking
     from . import watch as watch
     from . import write as write
+    from .artifacts import ArtifactReader as ArtifactReader
     from .changes import ArtifactAttached as ArtifactAttached
     from .changes import Change as Change
     from .changes import Custom as Custom
@@ -58,6 +64,10 @@ if TYPE_CHECKING:
     from .changes import UnknownChange as UnknownChange
     from .changes import Usage as Usage
     from .client import Client as Client
+    from .comparison import Comparison as Comparison
+    from .comparison import StepComparison as StepComparison
+    from .comparison import ToolComparison as ToolComparison
+    from .comparison import ValueComparison as ValueComparison
     from .config import TLS as TLS
     from .config import Batching as Batching
     from .config import Keepalive as Keepalive
@@ -65,7 +75,9 @@ if TYPE_CHECKING:
     from .config import Timeouts as Timeouts
     from .config import Watching as Watching
     from .enums import ChangeKind as ChangeKind
+    from .enums import CleanupAction as CleanupAction
     from .enums import Consistency as Consistency
+    from .enums import Difference as Difference
     from .enums import Durability as Durability
     from .enums import InvocationStatus as InvocationStatus
     from .enums import LogLevel as LogLevel
@@ -78,6 +90,8 @@ if TYPE_CHECKING:
     from .enums import TextSource as TextSource
     from .enums import Tier as Tier
     from .errors import AccessDeniedError as AccessDeniedError
+    from .errors import ArtifactCorruptError as ArtifactCorruptError
+    from .errors import ArtifactNotFoundError as ArtifactNotFoundError
     from .errors import BlobsUnavailableError as BlobsUnavailableError
     from .errors import CatalogUnavailableError as CatalogUnavailableError
     from .errors import ClientAlreadyConnectedError as ClientAlreadyConnectedError
@@ -89,6 +103,7 @@ if TYPE_CHECKING:
     from .errors import CursorTooOldError as CursorTooOldError
     from .errors import DeadlineExceededError as DeadlineExceededError
     from .errors import FencingTokenRejectedError as FencingTokenRejectedError
+    from .errors import FileInvalidError as FileInvalidError
     from .errors import HistoryRolledBackError as HistoryRolledBackError
     from .errors import IdempotencyKeyReusedError as IdempotencyKeyReusedError
     from .errors import IntegerOverflowError as IntegerOverflowError
@@ -127,20 +142,27 @@ if TYPE_CHECKING:
     from .errors import StatusConflictError as StatusConflictError
     from .errors import StoreFullError as StoreFullError
     from .errors import StoreUnavailableError as StoreUnavailableError
+    from .errors import TemplateAlreadyExistsError as TemplateAlreadyExistsError
+    from .errors import TemplateNotFoundError as TemplateNotFoundError
     from .errors import TooLargeError as TooLargeError
     from .errors import TrackingError as TrackingError
     from .errors import UnavailableError as UnavailableError
+    from .errors import UploadNotFoundError as UploadNotFoundError
     from .invocation import InvocationCall as InvocationCall
+    from .models import Artifact as Artifact
     from .models import Counters as Counters
     from .models import Event as Event
+    from .models import ExportResult as ExportResult
     from .models import FoundInvocation as FoundInvocation
     from .models import FoundSession as FoundSession
     from .models import Fragment as Fragment
+    from .models import ImportResult as ImportResult
     from .models import Invocation as Invocation
     from .models import Message as Message
     from .models import Pool as Pool
     from .models import Request as Request
     from .models import Session as Session
+    from .models import SessionArchived as SessionArchived
     from .models import SessionDeleted as SessionDeleted
     from .models import StepSummary as StepSummary
     from .models import Storage as Storage
@@ -148,6 +170,14 @@ if TYPE_CHECKING:
     from .pool import PoolHandle as PoolHandle
     from .results import Results as Results
     from .session import SessionHandle as SessionHandle
+    from .statistics import SessionStatistics as SessionStatistics
+    from .statistics import Statistics as Statistics
+    from .statistics import StatisticsBucket as StatisticsBucket
+    from .statistics import StatisticsReport as StatisticsReport
+    from .statistics import ToolStatistics as ToolStatistics
+    from .templates import Template as Template
+    from .tiers import CleanedSession as CleanedSession
+    from .tiers import CleanupProgress as CleanupProgress
     from .tracking import Signal as Signal
     from .tracking import TrackedRequest as TrackedRequest
     from .watch import SessionsWatch as SessionsWatch
@@ -155,6 +185,7 @@ if TYPE_CHECKING:
     from .write import Write as Write
 
 _NAMES = {
+    "artifacts": ("ArtifactReader",),
     "changes": (
         "ArtifactAttached",
         "Change",
@@ -184,6 +215,12 @@ _NAMES = {
         "Usage",
     ),
     "client": ("Client",),
+    "comparison": (
+        "Comparison",
+        "StepComparison",
+        "ToolComparison",
+        "ValueComparison",
+    ),
     "config": (
         "Batching",
         "Keepalive",
@@ -194,7 +231,9 @@ _NAMES = {
     ),
     "enums": (
         "ChangeKind",
+        "CleanupAction",
         "Consistency",
+        "Difference",
         "Durability",
         "InvocationStatus",
         "LogLevel",
@@ -209,6 +248,8 @@ _NAMES = {
     ),
     "errors": (
         "AccessDeniedError",
+        "ArtifactCorruptError",
+        "ArtifactNotFoundError",
         "BlobsUnavailableError",
         "CatalogUnavailableError",
         "ClientAlreadyConnectedError",
@@ -220,6 +261,7 @@ _NAMES = {
         "CursorTooOldError",
         "DeadlineExceededError",
         "FencingTokenRejectedError",
+        "FileInvalidError",
         "HistoryRolledBackError",
         "IdempotencyKeyReusedError",
         "IntegerOverflowError",
@@ -258,22 +300,29 @@ _NAMES = {
         "StatusConflictError",
         "StoreFullError",
         "StoreUnavailableError",
+        "TemplateAlreadyExistsError",
+        "TemplateNotFoundError",
         "TooLargeError",
         "TrackingError",
         "UnavailableError",
+        "UploadNotFoundError",
     ),
     "invocation": ("InvocationCall",),
     "models": (
+        "Artifact",
         "Counters",
         "Event",
+        "ExportResult",
         "FoundInvocation",
         "FoundSession",
         "Fragment",
+        "ImportResult",
         "Invocation",
         "Message",
         "Pool",
         "Request",
         "Session",
+        "SessionArchived",
         "SessionDeleted",
         "StepSummary",
         "Storage",
@@ -282,6 +331,18 @@ _NAMES = {
     "pool": ("PoolHandle",),
     "results": ("Results",),
     "session": ("SessionHandle",),
+    "statistics": (
+        "SessionStatistics",
+        "Statistics",
+        "StatisticsBucket",
+        "StatisticsReport",
+        "ToolStatistics",
+    ),
+    "templates": ("Template",),
+    "tiers": (
+        "CleanedSession",
+        "CleanupProgress",
+    ),
     "tracking": (
         "Signal",
         "TrackedRequest",
@@ -295,6 +356,7 @@ _NAMES = {
 _MODULES = (
     "changes",
     "client",
+    "comparison",
     "config",
     "enums",
     "errors",
@@ -303,7 +365,10 @@ _MODULES = (
     "pool",
     "results",
     "session",
+    "statistics",
+    "templates",
     "testing",
+    "tiers",
     "tracking",
     "watch",
     "write",
@@ -319,11 +384,15 @@ __all__ = [
     "CatalogUnavailableError",
     "Change",
     "ChangeKind",
+    "CleanedSession",
+    "CleanupAction",
+    "CleanupProgress",
     "Client",
     "ClientAlreadyConnectedError",
     "ClientClosedError",
     "ClientNotConnectedError",
     "ClientStateError",
+    "Comparison",
     "Consistency",
     "Counters",
     "CursorInFutureError",
@@ -331,15 +400,19 @@ __all__ = [
     "CursorTooOldError",
     "Custom",
     "DeadlineExceededError",
+    "Difference",
     "Durability",
     "Event",
+    "ExportResult",
     "FencingTokenRejectedError",
+    "FileInvalidError",
     "Forked",
     "FoundInvocation",
     "FoundSession",
     "Fragment",
     "HistoryRolledBackError",
     "IdempotencyKeyReusedError",
+    "ImportResult",
     "InfoUpdated",
     "IntegerOverflowError",
     "InvalidFieldError",
@@ -395,6 +468,7 @@ __all__ = [
     "ServerUnreachableError",
     "Session",
     "SessionAlreadyExistsError",
+    "SessionArchived",
     "SessionCreated",
     "SessionDeleted",
     "SessionDeletedError",
@@ -403,6 +477,7 @@ __all__ = [
     "SessionNotFoundError",
     "SessionNotLoadedError",
     "SessionReplacedError",
+    "SessionStatistics",
     "SessionStatus",
     "SessionWatch",
     "SessionsWatch",
@@ -413,23 +488,33 @@ __all__ = [
     "StateIncremented",
     "StateLimitExceededError",
     "StateSet",
+    "Statistics",
+    "StatisticsBucket",
+    "StatisticsReport",
     "StatusChanged",
     "StatusConflictError",
+    "StepComparison",
     "StepFinished",
     "StepStatus",
     "StepSummary",
     "Storage",
     "StoreFullError",
     "StoreUnavailableError",
+    "Template",
+    "TemplateAlreadyExistsError",
+    "TemplateNotFoundError",
     "TextSource",
     "Tier",
     "Timeouts",
     "TooLargeError",
+    "ToolComparison",
+    "ToolStatistics",
     "TrackedRequest",
     "TrackingError",
     "UnavailableError",
     "UnknownChange",
     "Usage",
+    "ValueComparison",
     "Watching",
     "Write",
     "WriteResult",

@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack
 
 from . import _finding, _requests
+from ._client_parts import CleanupMethods, InsightMethods, TemplateMethods
 from ._core import Behaviour, Core
 from ._filters import InvocationConditions, SearchConditions, SessionConditions, Statuses
+from ._transfer import TransferMethods
 from ._transport import render, render_search
 from ._transport.calls import WatchStream
 from ._transport.channel import Endpoint
@@ -27,7 +29,7 @@ DEFAULT_TARGET = "localhost:7431"
 TARGET_VARIABLE = "SOJOURN_TARGET"
 
 
-class Client:
+class Client(InsightMethods, TemplateMethods, CleanupMethods, TransferMethods):
     """A connection to the service, for one event loop.
 
         async with Client("localhost:7431") as client:
@@ -141,7 +143,8 @@ class Client:
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         state: Mapping[str, Any] | None = None,
-        kind: str = "session",
+        kind: str | None = None,
+        template: str | None = None,
         idle_timeout: Seconds | None = None,
         max_lifetime: Seconds | None = None,
         max_concurrent_requests: int | None = None,
@@ -158,7 +161,10 @@ class Client:
             purpose: why the session exists, for people.
             tags: labels, at most 64.
             metadata, state: JSON values by key.
-            kind: 1 to 64 lower-case letters, digits and `-`, beginning with a letter.
+            kind: 1 to 64 lower-case letters, digits and `-`, beginning with a letter. None: the template's, else
+                `session`.
+            template: a template (see `create_template`) that the session begins with, as far as the rest does not say
+                otherwise.
             idle_timeout: the session expires when no write came for this long. None: never.
             max_lifetime: the session expires this long after its creation. None: never.
             max_concurrent_requests: most requests admitted at a time. None: the server's default.
@@ -166,7 +172,8 @@ class Client:
             if_exists: what to do when the id is taken: fail, or return the session that is there, unchanged.
             idempotency_key: the same key within 24 hours has the first call's result. None: a new one.
 
-        Raises SessionAlreadyExistsError, InvalidRequestError, ResourceExhaustedError, UnavailableError.
+        Raises SessionAlreadyExistsError, TemplateNotFoundError, InvalidRequestError, ResourceExhaustedError,
+        UnavailableError.
         """
         core = self._live()
         if if_exists not in ("error", "return"):
@@ -175,7 +182,7 @@ class Client:
         request = render.create_session(
             session_id=session_id,
             return_existing=if_exists == "return",
-            kind=kind,
+            kind=kind or "",
             user_id=user_id if user_id is not None else self._user_id,
             project=project if project is not None else self._project,
             purpose=purpose,
@@ -188,6 +195,7 @@ class Client:
             max_concurrent_requests=max_concurrent_requests,
             writer=self._behaviour.writer,
             idempotency_key=key,
+            template=template,
         )
         info = await core.call(
             lambda timeout: core.calls.create_session(request, timeout), change=(session_id or "", key)
@@ -208,7 +216,8 @@ class Client:
         tags: Iterable[str] = (),
         metadata: Mapping[str, Any] | None = None,
         state: Mapping[str, Any] | None = None,
-        kind: str = "session",
+        kind: str | None = None,
+        template: str | None = None,
         idle_timeout: Seconds | None = None,
         max_lifetime: Seconds | None = None,
         max_concurrent_requests: int | None = None,
@@ -224,6 +233,7 @@ class Client:
             metadata=metadata,
             state=state,
             kind=kind,
+            template=template,
             idle_timeout=idle_timeout,
             max_lifetime=max_lifetime,
             max_concurrent_requests=max_concurrent_requests,
@@ -366,7 +376,8 @@ class Client:
                 async for event in watch:
                     print(event.session_id, event.revision, event.changes)
 
-        A deletion comes as a SessionDeleted among the events. A session is matched as it is at each of its events, so
+        A deletion comes as a SessionDeleted among the events, and as a SessionArchived that a session which has ended left
+        the active store. A session is matched as it is at each of its events, so
         it enters and leaves the watch as its status and tags change; the event that makes it leave is still delivered.
 
         Args:

@@ -107,6 +107,29 @@ class TextSource(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Difference(StrEnum):
+    """How a session differs from its baseline in one respect."""
+
+    SAME = "same"
+    ADDED = "added"
+    """Only the session has it."""
+    REMOVED = "removed"
+    """Only the baseline has it."""
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+class CleanupAction(StrEnum):
+    """What becomes of the sessions that a cleanup selects."""
+
+    DELETE = "delete"
+    """They are deleted with everything of theirs, whatever tier they are in."""
+    ABANDON = "abandon"
+    """Those that are active end as abandoned; the others are left alone."""
+    ARCHIVE = "archive"
+    """Those that have ended leave the active store now; the others are left alone."""
+
+
 class RequestPolicy(StrEnum):
     """What happens when a tracked request cannot be admitted at once."""
 

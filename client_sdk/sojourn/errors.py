@@ -10,6 +10,7 @@
     │   ├── InvalidFieldError                .field .expected
     │   ├── TooLargeError                    .field .limit .actual .unit
     │   ├── IdempotencyKeyReusedError        .session_id .idempotency_key .revision
+    │   ├── FileInvalidError                 .problem .frame .offset
     │   ├── CursorMalformedError             .field
     │   ├── CursorInFutureError              .session_id .after_revision .revision
     │   └── PageTokenInvalidError            .field
@@ -18,6 +19,11 @@
     ├── SessionAlreadyExistsError            .session_id .revision
     ├── InvocationNotFoundError              .session_id .invocation_id
     ├── PoolNotFoundError                    .pool
+    ├── TemplateNotFoundError                .template
+    ├── TemplateAlreadyExistsError           .template
+    ├── ArtifactNotFoundError                .session_id .name .version .uri
+    ├── UploadNotFoundError                  .session_id .upload_id
+    ├── ArtifactCorruptError                 .name .expected .actual
     ├── TrackingError                        .session_id .request_id; a tracked request is over
     │   ├── RequestCancelledError            .cancel_reason
     │   ├── LeaseLostError                   .cause; stop working
@@ -126,6 +132,17 @@ class IdempotencyKeyReusedError(InvalidRequestError):
     revision: int = 0
 
 
+class FileInvalidError(InvalidRequestError):
+    """The file cannot be imported: truncated, damaged, or made to do harm. Nothing of it was stored."""
+
+    problem: str = ""
+    """What is wrong, in a word: `truncated`, `checksum`, `order`, `limit`, `content`, ..."""
+    frame: int = 0
+    """Which frame, or which line, it is."""
+    offset: int = 0
+    """Byte at which that begins."""
+
+
 class CursorMalformedError(InvalidRequestError):
     """The cursor is not one the service minted for such a call."""
 
@@ -172,10 +189,46 @@ class InvocationNotFoundError(SojournError):
     invocation_id: str = ""
 
 
+class TemplateNotFoundError(SojournError):
+    """There is no template of this name."""
+
+    template: str = ""
+
+
+class TemplateAlreadyExistsError(SojournError):
+    """There is a template of this name; `replace=True` takes its place."""
+
+    template: str = ""
+
+
 class PoolNotFoundError(SojournError):
     """There is no such pool; `client.pool(name).resize(size)` makes it."""
 
     pool: str = ""
+
+
+class ArtifactNotFoundError(SojournError):
+    """The session has no artifact with this name, or not in this version; or its bytes are kept elsewhere: at `uri`."""
+
+    session_id: str = ""
+    name: str = ""
+    version: int = 0
+    uri: str = ""
+
+
+class UploadNotFoundError(SojournError):
+    """The upload is over: it was left alone for too long. Begin anew."""
+
+    session_id: str = ""
+    upload_id: str = ""
+
+
+class ArtifactCorruptError(SojournError):
+    """Bytes of an artifact are not what they should be: those stored are damaged, or those sent changed meanwhile."""
+
+    name: str = ""
+    expected: str = ""
+    actual: str = ""
 
 
 class TrackingError(SojournError):
@@ -280,7 +333,10 @@ class CursorTooOldError(ResumeError):
 
 
 class HistoryRolledBackError(ResumeError):
-    """The store lost history that was read before: read the session again. `revision` is its current one."""
+    """The store lost history that was read or written before. `revision` is the session's current one; 0: it is lost.
+
+    A watch: it cannot go on, begin a new one. A write: nothing of it happened; `refresh()` the session and decide anew.
+    """
 
     revision: int = 0
 

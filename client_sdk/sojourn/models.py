@@ -25,17 +25,21 @@ from .enums import (
 )
 
 __all__ = [
+    "Artifact",
     "Counters",
     "Event",
+    "ExportResult",
     "FoundInvocation",
     "FoundSession",
     "Fragment",
+    "ImportResult",
     "Invocation",
     "Message",
     "Pool",
     "PoolSlot",
     "Request",
     "Session",
+    "SessionArchived",
     "SessionDeleted",
     "StepSummary",
     "Storage",
@@ -146,6 +150,15 @@ class SessionDeleted(Model):
     changes: tuple[Change, ...] = ()
 
 
+class SessionArchived(Model):
+    """In `Client.watch_sessions`: a matching session that has ended left the active store, at its last revision. Reads
+    of it go on as before. It has no changes."""
+
+    session_id: str
+    revision: int
+    changes: tuple[Change, ...] = ()
+
+
 class WriteResult(Model):
     """What a write became. `replayed`: the idempotency key was known, this is the first call's result."""
 
@@ -219,6 +232,58 @@ class FoundSession(Model):
 
     session: Session
     fragments: tuple[Fragment, ...] = ()
+
+
+class Artifact(Model):
+    """Named, versioned bytes of a session. What the writer did not say is empty."""
+
+    session_id: str
+    name: str
+    version: int = 0
+    """From 1; 0 when the writer keeps no versions."""
+    content_type: str = ""
+    """Media type."""
+    size_bytes: int = 0
+    sha256: str = ""
+    """In lower-case hexadecimal."""
+    phase: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    uri: str = ""
+    """Where the bytes are when they are not in Sojourn's blob store."""
+    revision: int = 0
+    """Of the event that attached it."""
+    create_time: datetime
+    """When it was attached."""
+
+    def reference(self) -> dict[str, Any]:
+        """The artifact as a JSON value, for values that are too large themselves: in `parts` of a message, a result,
+        the state, arguments. Readers find the bytes with `get_artifact(name, version=version)` of the session.
+
+        `{"$artifact": {"name": ..., "version": ..., "sha256": ..., "content_type": ..., "size_bytes": ...}}`
+        """
+        names = ("name", "version", "sha256", "content_type", "size_bytes")
+        return {"$artifact": {name: getattr(self, name) for name in names}}
+
+
+class ExportResult(Model):
+    """A session that was written to a file."""
+
+    session_id: str
+    revision: int
+    """The session is exported as it was at this revision."""
+    size_bytes: int
+
+
+class ImportResult(Model):
+    """A session that came out of a file (with `dry_run`: as it would be)."""
+
+    session: Session
+    source_session_id: str
+    """Its id where it was exported."""
+    events: int
+    """In the file."""
+    artifacts: int
+    """Whose bytes were in the file."""
 
 
 class Request(Model):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from . import _paging, _requests
+from . import _directory, _paging, _requests, _transfer
+from . import artifacts as _artifacts
 from ._fencing import fence_of
-from ._transport import render, render_changes
+from ._transport import render, render_changes, tiers
 from ._transport.calls import WatchStream, Written
+from .artifacts import ArtifactReader, Data, Told
 from .config import Seconds
 from .enums import (
     ChangeKind,
@@ -21,9 +25,10 @@ from .enums import (
     SessionStatus,
     StepStatus,
 )
-from .errors import SessionNotLoadedError
+from .errors import HistoryRolledBackError, SessionNotLoadedError
 from .invocation import InvocationCall
-from .models import Event, Invocation, Message, Request, Session, Usage
+from .models import Artifact, Event, ExportResult, Invocation, Message, Request, Session, Storage, Usage
+from .statistics import SessionStatistics
 from .tracking import Reaction, TrackedRequest
 from .watch import SessionWatch
 from .write import Write
@@ -40,19 +45,22 @@ class SessionHandle:
     Methods that change the session return the revision the change got. They retry until the client's deadline and carry
     an idempotency key, so that a retry never takes effect twice. All of them may raise, besides what they name:
     InvalidRequestError (InvalidFieldError, TooLargeError), SessionNotFoundError (SessionDeletedError),
-    SessionEndedError, RevisionConflictError when `expected_revision` is given, ResourceExhaustedError,
+    SessionEndedError, RevisionConflictError when `expected_revision` is given, HistoryRolledBackError when the store lost
+    what this handle has seen of the session (nothing was written; `refresh()` and decide anew), ResourceExhaustedError,
     UnavailableError (OutcomeUnknownError: it may have happened) and DeadlineExceededError. Inside the block of a
     request that this client tracks in the session they carry the request's fencing token, and raise
     FencingTokenRejectedError once it is no longer admitted.
     """
 
-    __slots__ = ("_client", "_info", "_revision", "id")
+    __slots__ = ("_client", "_info", "_known", "_losses", "_revision", "id")
 
     def __init__(self, client: Client, session_id: str, info: Session | None = None) -> None:
         self.id = session_id
         self._client = client
         self._info = info
         self._revision = info.revision if info is not None else 0
+        self._known = info.cursor if info is not None else ""  # of `_revision`: writes say that they know it
+        self._losses = 0
 
     def __repr__(self) -> str:
         return f"SessionHandle({self.id!r}, revision={self._revision})"
@@ -69,13 +77,13 @@ class SessionHandle:
 
     @property
     def revision(self) -> int:
-        """Newest revision this handle has seen, in a read or a write of its own; 0 before the first."""
+        """Newest revision this handle has seen, in a read, a write or a watch of its own; 0 before the first."""
         return self._revision
 
     async def refresh(self) -> Session:
         """Read the session anew; what is then in `info`."""
         info = await self._client._live().read(self.id)
-        self._info, self._revision = info, info.revision
+        self._info, self._revision, self._known = info, info.revision, info.cursor
         return info
 
     def write(
@@ -105,6 +113,7 @@ class SessionHandle:
             expected_revision=expected_revision,
             required_status=required_status,
             fencing_token=fence.token if fence is not None else fencing_token,
+            known=self._known,
         )
         return Write(batch, self._commit, fence.request_id if fence is not None else None)
 
@@ -265,11 +274,17 @@ class SessionHandle:
             error=error,
             expected_revision=expected_revision,
             fencing_token=fence.token if fence is not None else fencing_token,
+            known=self._known,
             writer=core.behaviour.writer,
             idempotency_key=key,
         )
-        written = await core.call(lambda timeout: core.calls.complete_session(request, timeout), change=(self.id, key))
-        return self._note(written)
+        try:
+            ended = await core.call(lambda timeout: core.calls.complete_session(request, timeout), change=(self.id, key))
+        except HistoryRolledBackError as error:
+            self._forget(error)
+            raise
+        self._see(ended.revision, ended.cursor)
+        return ended.revision
 
     def track(
         self,
@@ -365,11 +380,18 @@ class SessionHandle:
             snapshot: read the session into `watch.snapshot` first; the events after it follow. Not with `after`.
             until_ended: end the iteration after the event that ended the session.
 
-        Raises, from the iteration: SessionNotFoundError; SessionDeletedError after the last event; CursorTooOldError,
+        A session that has ended and left the active store gives the events asked for, and then the iteration ends;
+        `watch.archived` tells.
+
+        Raises, from the iteration: SessionNotFoundError; SessionDeletedError after the last event;
         CursorInFutureError, HistoryRolledBackError, SessionReplacedError; UnavailableError when it could not become
         live before the client's deadline.
         """
-        client, kinds = self._client, _several(kinds)
+        client, kinds, losses = self._client, _several(kinds), self._losses
+
+        def see(revision: int, cursor: str) -> None:
+            if self._losses == losses:  # else what is still on its way here may be of a lost history
+                self._see(revision, cursor)
 
         def open_stream(position: Event | str | int | None, with_snapshot: bool) -> WatchStream:
             core = client._live()
@@ -391,6 +413,7 @@ class SessionHandle:
             snapshot=snapshot,
             filtered=bool(kinds),
             until_ended=until_ended,
+            see=see,
             watching=behaviour.watching,
             timeouts=behaviour.timeouts,
             policy=behaviour.retry,
@@ -441,15 +464,247 @@ class SessionHandle:
         kinds = (ChangeKind.INVOCATION_STARTED, ChangeKind.INVOCATION_FINISHED)
         return _paging.invocations(self.events(kinds=kinds))
 
+    async def put_artifact(
+        self,
+        name: str,
+        data: Data,
+        *,
+        content_type: str | None = None,
+        phase: str = "",
+        labels: Mapping[str, str] | None = None,
+        fencing_token: int | None = None,
+        idempotency_key: str | None = None,
+        progress: Told | None = None,
+    ) -> Artifact:
+        """Store bytes and attach them to the session as the next version of their name.
+
+            shot = await session.put_artifact("home.png", png, phase="before")
+            await session.put_artifact("trace.zip", Path("trace.zip"), labels={"browser": "firefox"})
+            await session.set_result("screenshot", shot.reference())
+
+        Args:
+            name: 1 to 256 bytes of any text but control characters; no path is made of it.
+            data: bytes; a path (`pathlib.Path`), read in pieces and not to be changed meanwhile; or an iterable of
+                bytes, sync or async. More than 32 MiB, and longer iterables, survive broken connections and restarts
+                of the server.
+            content_type: media type. None: guessed from the name, else the file's.
+            phase: phase of the work, for example `before`.
+            labels: further labels, at most 64.
+            fencing_token: as for `write`.
+            idempotency_key: the same key with the same artifact within 24 hours has the first one's result.
+            progress: called with the bytes sent and, where it is known, how many there are.
+
+        Raises OSError when the file cannot be read, TooLargeError, BlobsUnavailableError, ArtifactCorruptError when the
+        file changed meanwhile, and UploadNotFoundError when what was sent of it was removed.
+        """
+        fence = fence_of(self._client, self.id) if fencing_token is None else None
+        return await _artifacts.put(
+            self._client._live(),
+            self.id,
+            name,
+            data,
+            content_type=content_type,
+            phase=phase,
+            labels=labels,
+            fencing_token=fence.token if fence is not None else fencing_token,
+            idempotency_key=idempotency_key,
+            progress=progress,
+        )
+
+    def artifacts(
+        self,
+        *,
+        name: str = "",
+        phase: str = "",
+        content_type: str = "",
+        newest_only: bool = False,
+        limit: int | None = None,
+    ) -> AsyncIterator[Artifact]:
+        """The artifacts in the order they were attached, whichever tier the session is in.
+
+        Args:
+            name, phase: only of this name, of this phase.
+            content_type: only of this media type, or of this kind: `image/*`.
+            newest_only: only the newest version of each name, of those that match all else.
+            limit: at most this many. None: all.
+
+        Raises CatalogUnavailableError.
+        """
+        return _artifacts.listed(
+            self._client._live(),
+            self.id,
+            name=name,
+            phase=phase,
+            content_type=content_type,
+            newest_only=newest_only,
+            limit=limit,
+        )
+
+    async def get_artifact(self, name: str, *, version: int | None = None) -> bytes:
+        """The bytes of an artifact, verified; of the newest version unless told otherwise.
+
+        Raises ArtifactNotFoundError, ArtifactCorruptError, CatalogUnavailableError, BlobsUnavailableError.
+        """
+        return b"".join([piece async for piece in self.open_artifact(name, version=version)])
+
+    def open_artifact(
+        self, name: str, *, version: int | None = None, offset: int = 0, length: int | None = None
+    ) -> ArtifactReader:
+        """The bytes of an artifact, or some of them, in pieces: for those that do not fit into memory.
+
+            async for piece in session.open_artifact("trace.zip"): ...
+
+        Args:
+            version: None: the newest.
+            offset: first byte.
+            length: most bytes. None: all from the offset on.
+
+        Raises, from the iteration, what `get_artifact` does, and InvalidFieldError for an offset past the end.
+        """
+        return ArtifactReader(
+            self._client._live(), self.id, name, version, offset=offset, length=length
+        )
+
+    async def download_artifact(
+        self,
+        name: str,
+        path: str | os.PathLike[str],
+        *,
+        version: int | None = None,
+        progress: Told | None = None,
+    ) -> Artifact:
+        """Read an artifact into a file, replacing it; what is known of the artifact.
+
+        The file is whole and verified, or is as it was. What came before an error is kept beside it, in a file with a
+        name of its own: downloading again goes on from there.
+
+        Raises what `get_artifact` does, and OSError.
+        """
+        return await _artifacts.download(self._client._live(), self.id, name, path, version, progress)
+
+    async def statistics(self, *, include_children: bool = False) -> SessionStatistics:
+        """What the session did, summed up; everything acknowledged before the call counts.
+
+        `include_children`: in `roll_up` of what is returned, the sum of it and of all sessions below it (whose `parent`
+        it is, and so on; at most 10,000). Raises CatalogUnavailableError.
+        """
+        core = self._client._live()
+        return await core.call(lambda timeout: core.calls.insight.session(self.id, include_children, timeout))
+
+    async def save(self) -> Storage:
+        """Write a snapshot of the session to the blob store now; where its data is. It was read back and verified.
+
+        Raises CatalogUnavailableError and BlobsUnavailableError.
+        """
+        core = self._client._live()
+        return await core.call(lambda timeout: core.calls.tiers.save(self.id, timeout))
+
+    async def resume(self) -> bool:
+        """Make the session active again, from whichever tier, with its whole history; whether it had ended.
+
+        Its `info` is read anew. Raises CatalogUnavailableError and BlobsUnavailableError.
+        """
+        core = self._client._live()
+        key = core.mint_key()
+        request = tiers.resume_request(self.id, writer=core.behaviour.writer, idempotency_key=key)
+        info, resumed = await core.call(
+            lambda timeout: core.calls.tiers.resume(request, timeout), change=(self.id, key)
+        )
+        self._info, self._revision, self._known = info, info.revision, info.cursor
+        return resumed
+
+    async def fork(
+        self, *, at_revision: int | None = None, session_id: str | None = None, idempotency_key: str | None = None
+    ) -> SessionHandle:
+        """A new session, active, whose state and history are this one's up to a revision; its `parent` is this one.
+
+        Args:
+            at_revision: the last revision it shares. None: the present one.
+            session_id: its id. None: the server mints one.
+            idempotency_key: the same key within 24 hours has the same fork. None: a new one.
+
+        Raises SessionAlreadyExistsError, InvalidFieldError, CatalogUnavailableError and BlobsUnavailableError.
+        """
+        core = self._client._live()
+        key = idempotency_key or core.mint_key()
+        request = tiers.fork_request(
+            self.id,
+            at_revision=at_revision,
+            new_session_id=session_id,
+            writer=core.behaviour.writer,
+            idempotency_key=key,
+        )
+        info = await core.call(
+            lambda timeout: core.calls.tiers.fork(request, timeout), change=(session_id or self.id, key)
+        )
+        return SessionHandle(self._client, info.id, info)
+
+    async def export(
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        *,
+        format: Literal["archive", "jsonl"] = "archive",  # noqa: A002 - what everybody calls it
+        artifacts: bool = False,
+        redact_keys: Iterable[str] = (),
+        redact_patterns: Iterable[str] = (),
+        progress: Told | None = None,
+    ) -> ExportResult:
+        """Write the session, as it is now, to a file that `Client.import_session` reads, here or elsewhere.
+
+            await session.export("run-7.sojourn", artifacts=True)
+            await session.export("run-7.jsonl", format="jsonl", redact_keys=["password"], redact_patterns=["[0-9]{16}"])
+
+        Args:
+            target: a path, replaced when the file is whole; or a binary file, open for writing.
+            format: `archive`, compressed and checksummed frame by frame; or `jsonl`, an event a line.
+            artifacts: with the bytes of its artifacts (archive only). They are not redacted.
+            redact_keys: keys of JSON objects, of state, metadata and results whose values become `[redacted]`; upper
+                and lower case are the same. At most 64.
+            redact_patterns: regular expressions (RE2 syntax); what they match in any text becomes `[redacted]`. Names
+                and ids stay. At most 32.
+            progress: called with the bytes written so far.
+
+        Raises SessionNotFoundError, InvalidFieldError, CatalogUnavailableError, BlobsUnavailableError, OSError.
+        """
+        return await _transfer.export(
+            self._client._live(),
+            self.id,
+            target,
+            format,
+            artifacts=artifacts,
+            redact_keys=redact_keys,
+            redact_patterns=redact_patterns,
+            progress=progress,
+        )
+
+    async def export_directory(
+        self, path: str | os.PathLike[str], *, artifacts: bool = True, progress: Told | None = None
+    ) -> Path:
+        """Write the session as files for people and scripts into a new directory below `path`, named after its id: its
+        facts, conversation, events, invocations (by number, and by tool) and artifacts. Returns that directory.
+
+        Names in the session become safe file names. `progress` is called with the events written and how many there
+        are. Raises FileExistsError when the directory is there, OSError, SessionNotFoundError.
+        """
+        return await _directory.export_directory(self, path, artifacts=artifacts, progress=progress)
+
     async def _commit(self, batch: render_changes.WriteBatch) -> Written:
-        written = await self._client._live().write(self.id, batch)
-        self._note(written)
+        try:
+            written = await self._client._live().write(self.id, batch)
+        except HistoryRolledBackError as error:
+            self._forget(error)
+            raise
+        self._see(written.revision, written.cursor)
         return written
 
-    def _note(self, written: Written) -> int:
-        if written.revision > self._revision:
-            self._revision = written.revision
-        return written.revision
+    def _see(self, revision: int, cursor: str) -> None:
+        if revision > self._revision or not self._known:
+            self._revision, self._known = revision, cursor
+
+    def _forget(self, error: HistoryRolledBackError) -> None:
+        """What this handle has seen is no part of the session's history any more."""
+        self._revision, self._known = min(self._revision, error.revision), ""
+        self._losses += 1
 
 
 def _several(kinds: Kinds | None) -> list[str]:

@@ -8,13 +8,14 @@ from ._transport.calls import WatchMessage, WatchStream
 from ._watching import Watch
 from .config import RetryPolicy, Timeouts, Watching
 from .errors import ProtocolError, SessionDeletedError
-from .models import Event, Session, SessionDeleted
+from .models import Event, Session, SessionArchived, SessionDeleted
 
 
 class SessionWatch(Watch[Event]):
     """A watch of one session: every event once, in order. `SessionHandle.watch` opens it.
 
-    Iterating raises SessionDeletedError after the last event of a session that was deleted, CursorTooOldError,
+    Iterating ends after the last event of a session that was archived (`archived` is then set) and, where it was asked
+    for, of one that has ended. It raises SessionDeletedError after the last event of a session that was deleted,
     HistoryRolledBackError or SessionReplacedError when the position cannot be resumed at, and ProtocolError should
     the server leave out an event.
     """
@@ -28,6 +29,7 @@ class SessionWatch(Watch[Event]):
         snapshot: bool,
         filtered: bool,
         until_ended: bool,
+        see: Callable[[int, str], None],
         watching: Watching,
         timeouts: Timeouts,
         policy: RetryPolicy,
@@ -35,11 +37,13 @@ class SessionWatch(Watch[Event]):
         super().__init__(watching=watching, timeouts=timeouts, policy=policy)
         self._open_stream = open_stream
         self._session_id = session_id
+        self._see = see  # told every revision with its cursor
         self._after = after
         self._want_snapshot = snapshot
         self._filtered = filtered
         self._until_ended = until_ended
         self._snapshot: Session | None = None
+        self._archived = False
         # Revision up to which everything was delivered; None while unknown.
         self._revision: int | None = None
         if isinstance(after, Event):
@@ -51,6 +55,12 @@ class SessionWatch(Watch[Event]):
     def snapshot(self) -> Session | None:
         """With `snapshot=True`: the session as it was where the events begin, once the watch is live."""
         return self._snapshot
+
+    @property
+    def archived(self) -> bool:
+        """Whether the watch ended because the session has ended and left the active store. Reads go on as before; after
+        `resume` it can be watched again."""
+        return self._archived
 
     @property
     def cursor(self) -> str | None:
@@ -70,11 +80,14 @@ class SessionWatch(Watch[Event]):
             self._accept_event(event)
         if message.snapshot is not None:
             self._snapshot, self._want_snapshot = message.snapshot, False
-            self._after, self._revision = message.snapshot.cursor, message.snapshot.revision
+            self._moved(message.snapshot.revision, message.snapshot.cursor)
         elif message.progress is not None:
             self._accept_progress(message.progress, message.revision)
         elif message.going_away:
             self._after = message.going_away
+        elif message.archived is not None:
+            self._archived = True
+            self._finish(None)
         elif message.deleted is not None:
             self._finish(
                 SessionDeletedError(
@@ -93,7 +106,7 @@ class SessionWatch(Watch[Event]):
                 return
             if event.revision > last + 1 and not self._filtered:
                 raise self._gap(last + 1, event.revision - 1)
-        self._revision, self._after = event.revision, event.cursor
+        self._moved(event.revision, event.cursor)
         self._items.append(event)
 
     def _accept_progress(self, cursor: str, revision: int) -> None:
@@ -103,17 +116,21 @@ class SessionWatch(Watch[Event]):
                 return
             if revision > last and not self._filtered:
                 raise self._gap(last + 1, revision)
+        self._moved(revision, cursor)
+
+    def _moved(self, revision: int, cursor: str) -> None:
         self._revision, self._after = revision, cursor
+        self._see(revision, cursor)
 
     def _gap(self, first: int, last: int) -> ProtocolError:
         return ProtocolError(f"the watch of session {self._session_id} left out revisions {first} to {last}")
 
 
-class SessionsWatch(Watch[Event | SessionDeleted]):
+class SessionsWatch(Watch[Event | SessionDeleted | SessionArchived]):
     """A watch of all sessions that match a filter. `Client.watch_sessions` opens it.
 
-    Yields each event once, per session in order, and SessionDeleted for a matching session that was deleted: it has a
-    `session_id`, a `revision` and no `changes`. Iterating raises CursorTooOldError or HistoryRolledBackError when
+    Yields each event once, per session in order, SessionDeleted for a matching session that was deleted, and
+    SessionArchived for one that left the active store: these have a `session_id`, a `revision` and no `changes`. Iterating raises CursorTooOldError or HistoryRolledBackError when
     the position cannot be resumed at.
     """
 
@@ -162,6 +179,8 @@ class SessionsWatch(Watch[Event | SessionDeleted]):
             self._snapshots.append(message.snapshot)
         elif message.deleted is not None:
             self._deliver((message.deleted.session_id, message.deleted.uid), message.deleted)
+        elif message.archived is not None:
+            self._deliver((message.archived.session_id, message.archived.revision), message.archived)
         else:
             cursor = message.progress or message.going_away
             if cursor:
@@ -169,7 +188,7 @@ class SessionsWatch(Watch[Event | SessionDeleted]):
                 self._delivered.clear()
                 self._ready = True
 
-    def _deliver(self, key: tuple[object, ...], item: Event | SessionDeleted) -> None:
+    def _deliver(self, key: tuple[object, ...], item: Event | SessionDeleted | SessionArchived) -> None:
         if key in self._delivered:
             return
         self._delivered.add(key)

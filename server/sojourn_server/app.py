@@ -6,11 +6,13 @@ import asyncio
 import secrets
 import time
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from .blobs.opening import open_blobs
 from .catalog.migrating import SchemaError
 from .catalog.opening import migrate_catalog, open_catalog
 from .domain.errors import SojournError
@@ -18,10 +20,13 @@ from .domain.limits import Limits
 from .domain.requests import Quotas
 from .domain.session import SessionStatus
 from .rpc.admin_service import AdminServicer
+from .rpc.artifact_service import ArtifactServicer
 from .rpc.chain import Activity, default_chain
 from .rpc.changes import ProtoCodec
 from .rpc.details import details
+from .rpc.inlets import Inlets
 from .rpc.outlets import Outlets
+from .rpc.render_artifacts import attached
 from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
 from .rpc.tracks import Tracks
@@ -33,7 +38,9 @@ from .store.opening import Store, StoreMismatchError, StoreSettings, open_store
 from .store.taps import TapLimits
 from .store.writing import WriteSettings
 from .usecases.admission import Admission
+from .usecases.artifacts import Artifacts
 from .usecases.background import Background
+from .usecases.comparing import Comparing
 from .usecases.finding import Finding
 from .usecases.history import History
 from .usecases.lifecycle import Expiry, Places
@@ -42,7 +49,10 @@ from .usecases.presence import Presence
 from .usecases.projecting import Projector
 from .usecases.reaping import Reaper
 from .usecases.sessions import Sessions
+from .usecases.statistics import Summing
+from .usecases.templates import Templates
 from .usecases.tracking import Tracking
+from .usecases.uploads import Uploads
 from .usecases.watching import Watching
 
 log = structlog.get_logger()
@@ -146,6 +156,9 @@ class Worker:
         stack.push_async_callback(projector.close)
         projector.start()
 
+        blobs = open_blobs(_blobs_url(settings, self._catalog_url))
+        stack.callback(blobs.close)
+
         places = Places(store.occupancy, store.active, store.lifecycle, quotas, expiry)
         sessions = Sessions(store.active, store.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
         servicer = SessionServicer(
@@ -158,13 +171,23 @@ class Worker:
             listing=Listing(store.requests),
             tracks=Tracks(self._tracking, sessions, outlets, limits, lease_ms),
             outlets=outlets,
+            summing=Summing(store.active, catalog.statistics, projector),
+            comparing=Comparing(store.active, catalog.statistics, projector),
+            templates=Templates(catalog.templates, SystemClock(), limits),
             limits=limits,
             lease_ms=lease_ms,
             shards=settings.shards,
         )
+        artifacts = ArtifactServicer(
+            artifacts=Artifacts(
+                store.active, blobs, catalog, projector, servicer.history, Uploads(blobs, background), background,
+                attached, details, settings.max_artifact_bytes,
+            ),
+            inlets=Inlets(), outlets=outlets, limits=limits,
+        )  # fmt: skip
         activity = Activity()
         return GrpcServer(
-            servicer, AdminServicer(admission), default_chain(activity), activity,
+            servicer, AdminServicer(admission), artifacts, default_chain(activity), activity,
             reflect=settings.reflection, reuse_port=self._reuse_port,
         )  # fmt: skip
 
@@ -191,6 +214,14 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+def _blobs_url(settings: Settings, catalog_url: str) -> str:
+    if settings.blobs:
+        return settings.blobs
+    sqlite = catalog_url.startswith("sqlite:///")
+    directory = Path(catalog_url.removeprefix("sqlite:///")).parent if sqlite else settings.data_dir.absolute()
+    return (directory / "blobs").as_uri()
 
 
 def _expiry(settings: Settings) -> Expiry:

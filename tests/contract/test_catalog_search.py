@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
+from sqlalchemy import text as sql
 
-from sojourn_server.catalog import planning, searching
+from sojourn_server.catalog import collecting, planning, searching
 from sojourn_server.catalog.catalog import SqlCatalog
-from sojourn_server.catalog.engine import open_engine
-from sojourn_server.catalog.words import phrases, words
+from sojourn_server.catalog.engine import open_engine, writing
+from sojourn_server.catalog.tables import texts_index
+from sojourn_server.catalog.words import indexed_words, phrases, tenant_word, words
 from sojourn_server.domain import details as dt
 from sojourn_server.domain.errors import InvalidFieldError
 from sojourn_server.domain.filters import SessionFilter
@@ -179,6 +182,28 @@ async def test_another_tenants_texts_are_not_found(catalog):
     assert await names(catalog, "needle", text="needle") == ["a"]
 
 
+async def test_every_word_is_one_of_the_engines(catalog_engine):
+    """No engine finds a boundary in one, or something to escape."""
+    everything = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x30000))))
+    for number, begin in enumerate(range(0, len(everything), 15_000)):
+        text = " ".join(everything[begin : begin + 15_000])
+        async with writing(catalog_engine) as connection:
+            if catalog_engine.dialect.name == "postgresql":
+                vector = {"vector": collecting._vector("t", text)}
+                found = await connection.execute(
+                    sql("SELECT unnest(tsvector_to_array(cast(:vector AS tsvector)))"), vector
+                )
+            else:
+                row = {"rowid": number, "words": indexed_words("t", text)}
+                await connection.execute(sql("CREATE VIRTUAL TABLE temp.known USING fts5vocab(main, texts_index, row)"))
+                await connection.execute(insert(texts_index), row)
+                found = await connection.execute(sql("SELECT term FROM temp.known"))
+                await connection.execute(sql("INSERT INTO texts_index(texts_index) VALUES ('delete-all')"))
+            assert set(found.scalars()) == {tenant_word("t"), *words(text)}
+            if catalog_engine.dialect.name == "sqlite":
+                await connection.execute(sql("DROP TABLE temp.known"))
+
+
 SPECIAL = [
     '"', '""', '"""', "*", "need*", "* needle", "needle*", "NEAR", "NEAR(needle x)", "needle NEAR/3 thread", "AND",
     "OR", "NOT", "needle OR zebra", "needle AND", "-needle", "needle -thread", "+needle", "content:needle",
@@ -293,6 +318,7 @@ async def test_a_word_that_is_everywhere(catalog):
     await tell(catalog, *stories)
     found = await search(catalog, "common", count=1000)
     assert 200 <= len(found) <= 500
+    assert len(await search(catalog, "again", count=1000)) == 700
     assert await names(catalog, "common", user_id="u3") == ["s0003"]
     assert await names(catalog, "rare") == ["s0003"]
     assert len(await catalog.list(TENANT, SessionFilter(text="common"), after=None, count=1000)) == 700
@@ -326,11 +352,13 @@ async def test_common_words_in_lists(catalog, monkeypatch):
         return found
 
     usual = await everything()
-    for small, common, tried, few in ((0, 0, 150, 300), (0, 0, 10, 0), (3, 3, 5, 2), (0, 1000, 10, 10)):
+    for small, common, tried, few, enough in (
+        (0, 0, 150, 300, 200), (0, 0, 10, 0, 1), (3, 3, 5, 2, 200), (0, 1000, 10, 10, 1),
+    ):  # fmt: skip
         monkeypatch.setattr(searching, "TRIED", tried)
-        monkeypatch.setattr(searching, "MANY", 1)
+        monkeypatch.setattr(searching, "ENOUGH", enough)
         monkeypatch.setattr(planning, "SMALL", small)
         monkeypatch.setattr(planning, "COMMON", common)
-        monkeypatch.setattr(planning, "TRIED", tried)
+        monkeypatch.setattr(planning, "TRIED", {"sqlite": (tried,), "postgresql": (tried, 4 * tried)})
         monkeypatch.setattr(searching, "FEW", few)
         assert await everything() == usual

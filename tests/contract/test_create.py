@@ -18,7 +18,7 @@ async def test_a_session_begins_with_what_it_was_given(desk):
         "idle_timeout_ms": 60_000, "max_lifetime_ms": 90_000, "max_concurrent_requests": 3,
     }  # fmt: skip
     new = desk.new(**given)
-    committed, created = await desk.store.active.create(new, or_get=False)
+    committed, created = await desk.store.active.create(new, or_get=False, checked=True)
     assert (committed.revision, created, committed.replayed) == (1, True, False)
     assert committed.uid == new.effects.sets["uid"]
     session = await desk.get()
@@ -63,7 +63,7 @@ async def test_a_taken_id_is_refused_and_nothing_changes(desk):
 async def test_or_get_gives_the_present_head(desk):
     first = await desk.create()
     await desk.add(1)
-    found, created = await desk.store.active.create(desk.new(), or_get=True)
+    found, created = await desk.store.active.create(desk.new(), or_get=True, checked=True)
     assert (created, found.revision, found.uid) == (False, 2, first.uid)
     assert (await desk.get()).revision == 2
 
@@ -77,7 +77,7 @@ async def test_of_many_creators_one_wins(desk):
 
 
 async def test_of_many_that_get_or_create_one_creates_and_all_see_it(desk):
-    results = await asyncio.gather(*(desk.store.active.create(desk.new(), or_get=True) for _ in range(20)))
+    results = await asyncio.gather(*(desk.store.active.create(desk.new(), or_get=True, checked=True) for _ in range(20)))
     assert sorted(created for _, created in results) == [False] * 19 + [True]
     assert len({committed.uid for committed, _ in results}) == 1
 

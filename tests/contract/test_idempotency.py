@@ -94,9 +94,9 @@ async def test_a_retried_deletion_spares_the_next_session_of_the_id(desk):
 
 async def test_a_retried_creation_gives_the_first_result(desk):
     uids = [desk.new(idempotency_key="k", purpose="p") for _ in range(2)]
-    first, created = await desk.store.active.create(uids[0], or_get=False)
+    first, created = await desk.store.active.create(uids[0], or_get=False, checked=True)
     await desk.add(2)
-    retried, created_again = await desk.store.active.create(uids[1], or_get=False)
+    retried, created_again = await desk.store.active.create(uids[1], or_get=False, checked=True)
     assert (created, created_again) == (True, True)
     assert (retried.cursor, retried.replayed) == (first.cursor, True)
     assert (await desk.get()).revision == 3

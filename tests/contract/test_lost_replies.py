@@ -76,9 +76,9 @@ async def test_creating_deleting_and_minting(proxy, desk):
     new = desk.new("t", idempotency_key="created")
     proxy.lose_reply_to(b"created")
     with pytest.raises(OutcomeUnknownError):
-        await desk.store.active.create(new, or_get=False)
+        await desk.store.active.create(new, or_get=False, checked=True)
     await back(desk)
-    committed, created = await desk.store.active.create(new, or_get=False)
+    committed, created = await desk.store.active.create(new, or_get=False, checked=True)
     assert (committed.replayed, created) == (True, True)
     proxy.lose_reply_to(b"minted")
     with pytest.raises(OutcomeUnknownError):

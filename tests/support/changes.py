@@ -28,12 +28,18 @@ caller_changes = st.one_of(
         ch.StepFinished, names, st.integers(1, 9), st.sampled_from(StepStatus), st.none() | st.integers(0, 10**12)
     ),
     st.builds(ch.ResultSet, names, json_values),
-    st.builds(ch.ArtifactAttached, names),
+    st.builds(ch.ArtifactAttached, names, st.integers(0, 3)),
     st.builds(ch.LogAppended),
     st.builds(ch.InfoUpdated, st.none() | st.just("") | names, tags, tags, value_maps, tags),
     st.builds(ch.Custom, names),
 )
 status_changes = st.builds(ch.StatusChanged, st.sampled_from(SessionStatus), st.just("") | names)
+server_changes = st.one_of(
+    st.builds(ch.Forked, uid=st.just("00000000000000bb"), parent_id=names, parent_revision=st.integers(1, 9)),
+    st.builds(ch.Restored, st.integers(1, 9)),
+    st.builds(ch.RequestLost, names),
+)
+histories = st.lists(st.lists(caller_changes | status_changes | server_changes, min_size=1, max_size=6), max_size=12)
 writes = st.lists(st.lists(caller_changes | status_changes, min_size=1, max_size=6), max_size=12)
 creations = st.builds(
     ch.SessionCreated,

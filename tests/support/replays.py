@@ -71,7 +71,7 @@ async def create(desk: Desk, sid: str, **begins_with: Any) -> None:
     """A session whose first event is encoded as the server encodes it; `begins_with` are fields of SessionCreated."""
     created = ch.SessionCreated(uid=secrets.token_hex(8), **begins_with)
     write = Write(desk.key(sid), effects_of([created]), ProtoCodec().encode([created], "replay"))
-    await desk.store.active.create(write, or_get=False)
+    await desk.store.active.create(write, or_get=False, checked=True)
 
 
 async def replay(desk: Desk, told: Sequence[Conversation], *, together: int = 20) -> None:

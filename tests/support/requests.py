@@ -75,7 +75,7 @@ class Clerk:
         body = event_pb2.Event(changes=[event_pb2.Change(session_created={})]).SerializeToString()
         begins_with |= {"max_concurrent_requests": limit}
         write = self.desk.new(sid, body=body, **begins_with)
-        committed, _ = await self.desk.store.active.create(write, or_get=False)
+        committed, _ = await self.desk.store.active.create(write, or_get=False, checked=True)
         session = Session(sid, committed.uid, committed.incarnation)
         self._folds[sid] = Fold(session, ch.SessionCreated(committed.uid, **begins_with))
         self.logs[sid] = RequestLog(limit or self.quotas.requests_per_session)

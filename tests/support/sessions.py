@@ -11,11 +11,11 @@ from sojourn_server.domain.effects import effects_of
 from sojourn_server.domain.errors import SojournError
 from sojourn_server.domain.events import NO_PRECONDITION, Committed, Precondition, StoredEvent, Write
 from sojourn_server.domain.session import Session, SessionKey
-from sojourn_server.ports import DeletedSession, EventPage, EventQuery, Tap
+from sojourn_server.ports import ArchivedSession, DeletedSession, EventPage, EventQuery, Tap
 from sojourn_server.store.keys import Keyspace, SessionKeys
 from sojourn_server.store.opening import Store
 
-Item = StoredEvent | DeletedSession
+Item = StoredEvent | DeletedSession | ArchivedSession
 
 
 class Desk:
@@ -49,7 +49,7 @@ class Desk:
         return Write(self.key(sid), effects_of(changes), body, required, idempotency_key, on_ended)
 
     async def create(self, sid: str = "s", *, or_get: bool = False, **begins_with: Any) -> Committed:
-        committed, _ = await self.store.active.create(self.new(sid, **begins_with), or_get=or_get)
+        committed, _ = await self.store.active.create(self.new(sid, **begins_with), or_get=or_get, checked=True)
         return committed
 
     async def write(self, *changes: ch.Change, **kwargs: Any) -> Committed:

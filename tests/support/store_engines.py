@@ -26,7 +26,7 @@ T = TypeVar("T")
 SHARDS = 16
 """Fewer than the default, so that a test opens and reads all of them at once."""
 
-PERMANENT = re.compile(r"sj:\{(meta\}|\d{3}\}:(due|dirty|seq|log|inc|run|n:[^/]+))")
+PERMANENT = re.compile(r"sj:\{(meta\}|\d{3}\}:(due|dirty|seq|log|inc|run|elsewhere|n:[^/]+))")
 """Keys that may stay for ever; of `store/keys.py`."""
 
 

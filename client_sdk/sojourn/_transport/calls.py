@@ -13,19 +13,25 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from sojourn.v1 import admin_service_pb2, session_pb2
+from sojourn.v1 import admin_service_pb2, artifact_service_pb2, session_pb2
 from sojourn.v1 import session_service_pb2 as pb
 
 from .. import models
 from ..errors import ClientClosedError, ProtocolError, SojournError
 from . import faults, parse
+from .artifacts import ArtifactCalls
 from .finding import FindingCalls
+from .insight import InsightCalls
+from .templates import TemplateCalls
+from .tiers import TierCalls
 from .tracking import TrackingCalls
+from .transfer import TransferCalls
 
 R = TypeVar("R")
 _SERVICES = (
     pb.DESCRIPTOR.services_by_name["SessionService"],
     admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+    artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"],
 )
 
 
@@ -37,6 +43,11 @@ class Written:
     def __init__(self, message: pb.WriteSessionResponse) -> None:
         self._message = message
         self.revision: int = message.revision
+
+    @property
+    def cursor(self) -> str:
+        """Position of the write."""
+        return self._message.cursor.token
 
     def result(self) -> models.WriteResult:
         """All of it."""
@@ -54,6 +65,7 @@ class WatchMessage:
     revision: int = 0
     """Revision of a progress marker; 0 for watches of many sessions."""
     deleted: models.SessionDeleted | None = None
+    archived: models.SessionArchived | None = None
     going_away: str | None = None
     """Cursor to resume with on another worker."""
 
@@ -112,7 +124,12 @@ class Calls:
             response_deserializer=pb.WatchSessionsResponse.FromString,
         )
         self.finding = FindingCalls(self)
+        self.insight = InsightCalls(self)
+        self.templates = TemplateCalls(self)
+        self.tiers = TierCalls(channel, metadata, self)
         self.tracking = TrackingCalls(channel, metadata, self)
+        self.transfer = TransferCalls(channel, metadata, self)
+        self.artifacts = ArtifactCalls(channel, metadata, self)
 
     async def create_session(self, request: pb.CreateSessionRequest, timeout: float) -> models.Session:
         """Create a session; the session, new or found."""
@@ -219,6 +236,8 @@ def _watch_message(message: Any) -> WatchMessage:
         result.snapshot = parse.session(message.snapshot)
     elif marker == "deleted":
         result.deleted = parse.deleted(message.deleted)
+    elif marker == "archived":
+        result.archived = parse.archived(message.archived)
     elif marker == "going_away":
         result.going_away = message.going_away.cursor.token
     return result

@@ -12,7 +12,7 @@ from .values import to_datetime, to_timedelta
 
 def session(message: session_pb2.Session) -> models.Session:
     """The session, without state and results when the message has none."""
-    counters, storage = message.counters, message.storage
+    counters = message.counters
     return models.Session(
         id=message.id,
         uid=message.uid,
@@ -41,21 +41,26 @@ def session(message: session_pb2.Session) -> models.Session:
         ),
         usage=usage(message.usage),
         tools=dict(message.tools),
-        steps={name: _step_summary(step) for name, step in message.steps.items()},
+        steps={name: step_summary(step) for name, step in message.steps.items()},
         parent=message.parent,
         idle_timeout=to_timedelta(message.idle_timeout) if message.HasField("idle_timeout") else None,
         max_lifetime=to_timedelta(message.max_lifetime) if message.HasField("max_lifetime") else None,
         max_concurrent_requests=message.max_concurrent_requests,
         expire_time=to_datetime(message.expire_time) if message.HasField("expire_time") else None,
-        storage=models.Storage(
-            tier=vocabulary.TIER.read(storage.tier),
-            snapshot_path=storage.snapshot_path,
-            archive_path=storage.archive_path,
-        ),
+        storage=storage(message.storage),
         cursor=message.cursor.token,
         admitted_requests=message.admitted_requests,
         queued_requests=message.queued_requests,
         connection_count=message.connection_count,
+    )
+
+
+def storage(message: session_pb2.Storage) -> models.Storage:
+    """Where a session's data is."""
+    return models.Storage(
+        tier=vocabulary.TIER.read(message.tier),
+        snapshot_path=message.snapshot_path,
+        archive_path=message.archive_path,
     )
 
 
@@ -76,6 +81,11 @@ def deleted(message: session_service_pb2.SessionDeleted) -> models.SessionDelete
     return models.SessionDeleted(session_id=message.session_id, uid=message.uid, revision=message.revision)
 
 
+def archived(message: session_service_pb2.SessionArchived) -> models.SessionArchived:
+    """The news that a session left the active store."""
+    return models.SessionArchived(session_id=message.session_id, revision=message.revision)
+
+
 def write_result(message: session_service_pb2.WriteSessionResponse) -> models.WriteResult:
     """What a write became."""
     return models.WriteResult(
@@ -87,7 +97,8 @@ def write_result(message: session_service_pb2.WriteSessionResponse) -> models.Wr
     )
 
 
-def _step_summary(message: session_pb2.StepSummary) -> models.StepSummary:
+def step_summary(message: session_pb2.StepSummary) -> models.StepSummary:
+    """The last outcome of a step."""
     return models.StepSummary(
         run=message.run,
         status=vocabulary.STEP_STATUS.read(message.status),

@@ -35,6 +35,7 @@ def create_session(
     max_concurrent_requests: int | None,
     writer: str,
     idempotency_key: str,
+    template: str | None = None,
 ) -> pb.CreateSessionRequest:
     """A CreateSessionRequest."""
     request = pb.CreateSessionRequest(
@@ -49,6 +50,7 @@ def create_session(
         max_concurrent_requests=max_concurrent_requests or 0,
         writer=writer,
         idempotency_key=idempotency_key,
+        template=template or "",
     )
     fill_values(request.metadata, metadata, "metadata")
     fill_values(request.state, state, "state")
@@ -66,6 +68,7 @@ def complete_session(
     error: str | None,
     expected_revision: int | None,
     fencing_token: int | None,
+    known: str,
     writer: str,
     idempotency_key: str,
 ) -> pb.CompleteSessionRequest:
@@ -77,7 +80,7 @@ def complete_session(
         writer=writer,
         idempotency_key=idempotency_key,
     )
-    fill_precondition(request, expected_revision, None, fencing_token)
+    fill_precondition(request, expected_revision, None, fencing_token, known)
     return request
 
 
@@ -171,14 +174,17 @@ def fill_precondition(
     expected_revision: int | None,
     required_status: str | None,
     fencing_token: int | None,
+    known: str = "",
 ) -> None:
-    """Set what must hold; what is None holds."""
+    """Set what must hold; what is None, or empty, holds."""
     if expected_revision is not None:
         request.precondition.expected_revision = expected_revision
     if required_status is not None:
         request.precondition.required_status = vocabulary.SESSION_STATUS.write(required_status, "required_status")
     if fencing_token is not None:
         request.precondition.fencing_token = fencing_token
+    if known:
+        request.precondition.known.token = known
 
 
 def fill_values(target: Any, values: Mapping[str, Any] | None, field: str) -> None:

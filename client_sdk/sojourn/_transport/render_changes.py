@@ -33,11 +33,12 @@ def new_write(
     expected_revision: int | None = None,
     required_status: str | None = None,
     fencing_token: int | None = None,
+    known: str = "",
 ) -> WriteBatch:
-    """A write without changes yet."""
+    """A write without changes yet. `known`: a cursor that the session's history must still hold; empty: any history."""
     batch = WriteBatch()
     request = batch.writes.add(session_id=session_id, idempotency_key=idempotency_key, writer=writer)
-    fill_precondition(request, expected_revision, required_status, fencing_token)
+    fill_precondition(request, expected_revision, required_status, fencing_token, known)
     return batch
 
 

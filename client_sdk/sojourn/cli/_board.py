@@ -16,7 +16,7 @@ from rich.text import Text
 
 from sojourn import changes as ch
 from sojourn.enums import SessionStatus
-from sojourn.models import Event, SessionDeleted
+from sojourn.models import Event, SessionArchived, SessionDeleted
 
 from ._render import change_text, event_lines, status_text
 from ._text import clean
@@ -92,7 +92,7 @@ class Board:
             return nullcontext()
         return Live(console=self._out, refresh_per_second=8, get_renderable=self._table)
 
-    async def _read(self, watch: AsyncIterable[Event | SessionDeleted]) -> None:
+    async def _read(self, watch: AsyncIterable[Event | SessionDeleted | SessionArchived]) -> None:
         async for event in watch:
             if isinstance(event, Event):
                 self._see(event)

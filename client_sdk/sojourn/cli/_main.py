@@ -7,6 +7,8 @@ import click
 from ._errors import EXIT_CODES
 from .cancel import cancel
 from .demo import demo
+from .export import export
+from .import_session import import_session
 from .invocations import invocations
 from .list_requests import list_requests
 from .list_sessions import list_sessions
@@ -45,6 +47,8 @@ for command in (
     cancel,
     pools,
     replay,
+    export,
+    import_session,
     migrate,
     demo,
 ):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sojourn import changes as ch
 from sojourn.enums import RequestState, SessionStatus
-from sojourn.models import Pool, Request, SessionDeleted
+from sojourn.models import Pool, Request, SessionArchived, SessionDeleted
 
 if TYPE_CHECKING:
     from sojourn.models import Event, Session
@@ -73,9 +73,9 @@ class Overview:
         seen.user = session.user_id
         seen.connections = session.connection_count
 
-    def see(self, item: Event | SessionDeleted) -> None:
+    def see(self, item: Event | SessionDeleted | SessionArchived) -> None:
         """Takes in what a watch of the active sessions delivered."""
-        if isinstance(item, SessionDeleted):
+        if isinstance(item, SessionDeleted | SessionArchived):
             self.sessions.pop(item.session_id, None)
             return
         self.events += 1

@@ -11,7 +11,7 @@ from ._errors import run
 from ._options import CHANGE_KINDS, filter_options, output_option, target_option
 
 if TYPE_CHECKING:
-    from sojourn import Client, Event, Session, SessionDeleted
+    from sojourn import Client, Event, Session, SessionArchived, SessionDeleted
 
 
 @click.command()
@@ -78,6 +78,8 @@ async def _watch_one(client: Client, session_id: str, printer: _Printer, **how: 
                 printer.event(event)
         except SessionDeletedError:
             printer.note("the session was deleted")
+        if events.archived:
+            printer.note("the session has ended and was archived")
 
 
 async def _watch_all(client: Client, printer: _Printer, **how: Any) -> None:
@@ -118,9 +120,9 @@ class _Printer:
         print_header(console(), session, with_state=True)
         console().print()
 
-    def event(self, event: Event | SessionDeleted) -> None:
-        """Prints an event, or that a session was deleted."""
-        from sojourn.models import SessionDeleted
+    def event(self, event: Event | SessionDeleted | SessionArchived) -> None:
+        """Prints an event, or that a session was deleted or archived."""
+        from sojourn.models import SessionArchived, SessionDeleted
 
         from ._text import clean
 
@@ -128,6 +130,8 @@ class _Printer:
             click.echo(event.model_dump_json())
         elif isinstance(event, SessionDeleted):
             click.echo(f"{clean(event.session_id)} was deleted at revision {event.revision}")
+        elif isinstance(event, SessionArchived):
+            click.echo(f"{clean(event.session_id)} was archived at revision {event.revision}")
         else:
             from ._render import event_lines
             from ._text import console

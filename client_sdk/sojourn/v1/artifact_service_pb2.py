@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sojourn/v1/artifact_service.proto\x12\nsojourn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x02\n\x08\x41rtifact\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\r\n\x05phase\x18\x07 \x01(\t\x12\x30\n\x06labels\x18\x08 \x03(\x0b\x32 .sojourn.v1.Artifact.LabelsEntry\x12\x0b\n\x03uri\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf0\x02\n\x0e\x41rtifactHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.sojourn.v1.ArtifactHeader.LabelsEntry\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x11\n\tupload_id\x18\x08 \x01(\t\x12\x0e\n\x06offset\x18\t \x01(\x03\x12\x0e\n\x06writer\x18\n \x01(\t\x12\x17\n\x0fidempotency_key\x18\x0b \x01(\t\x12\x1a\n\rfencing_token\x18\x0c \x01(\x03H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_size_bytesB\x10\n\x0e_fencing_token\"Z\n\x12PutArtifactRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.sojourn.v1.ArtifactHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"S\n\x13PutArtifactResponse\x12&\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x14.sojourn.v1.Artifact\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"(\n\x12\x42\x65ginUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"(\n\x13\x42\x65ginUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\"9\n\x10GetUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\")\n\x11GetUploadResponse\x12\x14\n\x0cstored_bytes\x18\x01 \x01(\x03\"w\n\x12GetArtifactRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x13\n\x06length\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_length\"W\n\x13GetArtifactResponse\x12(\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x14.sojourn.v1.ArtifactH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"\x99\x01\n\x14ListArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0bnewest_only\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"Y\n\x15ListArtifactsResponse\x12\'\n\tartifacts\x18\x01 \x03(\x0b\x32\x14.sojourn.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x03\n\x0f\x41rtifactService\x12P\n\x0bPutArtifact\x12\x1e.sojourn.v1.PutArtifactRequest\x1a\x1f.sojourn.v1.PutArtifactResponse(\x01\x12N\n\x0b\x42\x65ginUpload\x12\x1e.sojourn.v1.BeginUploadRequest\x1a\x1f.sojourn.v1.BeginUploadResponse\x12H\n\tGetUpload\x12\x1c.sojourn.v1.GetUploadRequest\x1a\x1d.sojourn.v1.GetUploadResponse\x12P\n\x0bGetArtifact\x12\x1e.sojourn.v1.GetArtifactRequest\x1a\x1f.sojourn.v1.GetArtifactResponse0\x01\x12T\n\rListArtifacts\x12 .sojourn.v1.ListArtifactsRequest\x1a!.sojourn.v1.ListArtifactsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!sojourn/v1/artifact_service.proto\x12\nsojourn.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x02\n\x08\x41rtifact\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\r\n\x05phase\x18\x07 \x01(\t\x12\x30\n\x06labels\x18\x08 \x03(\x0b\x32 .sojourn.v1.Artifact.LabelsEntry\x12\x0b\n\x03uri\x18\t \x01(\t\x12\x10\n\x08revision\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfe\x02\n\x0e\x41rtifactHeader\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\r\n\x05phase\x18\x04 \x01(\t\x12\x36\n\x06labels\x18\x05 \x03(\x0b\x32&.sojourn.v1.ArtifactHeader.LabelsEntry\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x11\n\tupload_id\x18\x08 \x01(\t\x12\x0e\n\x06offset\x18\t \x01(\x03\x12\x0e\n\x06writer\x18\n \x01(\t\x12\x17\n\x0fidempotency_key\x18\x0b \x01(\t\x12\x1a\n\rfencing_token\x18\x0c \x01(\x03H\x01\x88\x01\x01\x12\x0c\n\x04more\x18\r \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_size_bytesB\x10\n\x0e_fencing_token\"\x94\x01\n\x12PutArtifactRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.sojourn.v1.ArtifactHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x31\n\x03\x65nd\x18\x03 \x01(\x0b\x32\".sojourn.v1.PutArtifactRequest.EndH\x00\x1a\x05\n\x03\x45ndB\x06\n\x04kind\"i\n\x13PutArtifactResponse\x12&\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x14.sojourn.v1.Artifact\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\x12\x14\n\x0cstored_bytes\x18\x03 \x01(\x03\"(\n\x12\x42\x65ginUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"(\n\x13\x42\x65ginUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\"9\n\x10GetUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\")\n\x11GetUploadResponse\x12\x14\n\x0cstored_bytes\x18\x01 \x01(\x03\"w\n\x12GetArtifactRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x13\n\x06length\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\t\n\x07_length\"W\n\x13GetArtifactResponse\x12(\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x14.sojourn.v1.ArtifactH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"\x99\x01\n\x14ListArtifactsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0bnewest_only\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"Y\n\x15ListArtifactsResponse\x12\'\n\tartifacts\x18\x01 \x03(\x0b\x32\x14.sojourn.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa5\x03\n\x0f\x41rtifactService\x12P\n\x0bPutArtifact\x12\x1e.sojourn.v1.PutArtifactRequest\x1a\x1f.sojourn.v1.PutArtifactResponse(\x01\x12N\n\x0b\x42\x65ginUpload\x12\x1e.sojourn.v1.BeginUploadRequest\x1a\x1f.sojourn.v1.BeginUploadResponse\x12H\n\tGetUpload\x12\x1c.sojourn.v1.GetUploadRequest\x1a\x1d.sojourn.v1.GetUploadResponse\x12P\n\x0bGetArtifact\x12\x1e.sojourn.v1.GetArtifactRequest\x1a\x1f.sojourn.v1.GetArtifactResponse0\x01\x12T\n\rListArtifacts\x12 .sojourn.v1.ListArtifactsRequest\x1a!.sojourn.v1.ListArtifactsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,29 +41,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTIFACT_LABELSENTRY']._serialized_start=349
   _globals['_ARTIFACT_LABELSENTRY']._serialized_end=394
   _globals['_ARTIFACTHEADER']._serialized_start=397
-  _globals['_ARTIFACTHEADER']._serialized_end=765
+  _globals['_ARTIFACTHEADER']._serialized_end=779
   _globals['_ARTIFACTHEADER_LABELSENTRY']._serialized_start=349
   _globals['_ARTIFACTHEADER_LABELSENTRY']._serialized_end=394
-  _globals['_PUTARTIFACTREQUEST']._serialized_start=767
-  _globals['_PUTARTIFACTREQUEST']._serialized_end=857
-  _globals['_PUTARTIFACTRESPONSE']._serialized_start=859
-  _globals['_PUTARTIFACTRESPONSE']._serialized_end=942
-  _globals['_BEGINUPLOADREQUEST']._serialized_start=944
-  _globals['_BEGINUPLOADREQUEST']._serialized_end=984
-  _globals['_BEGINUPLOADRESPONSE']._serialized_start=986
-  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1026
-  _globals['_GETUPLOADREQUEST']._serialized_start=1028
-  _globals['_GETUPLOADREQUEST']._serialized_end=1085
-  _globals['_GETUPLOADRESPONSE']._serialized_start=1087
-  _globals['_GETUPLOADRESPONSE']._serialized_end=1128
-  _globals['_GETARTIFACTREQUEST']._serialized_start=1130
-  _globals['_GETARTIFACTREQUEST']._serialized_end=1249
-  _globals['_GETARTIFACTRESPONSE']._serialized_start=1251
-  _globals['_GETARTIFACTRESPONSE']._serialized_end=1338
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=1341
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1494
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1496
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1585
-  _globals['_ARTIFACTSERVICE']._serialized_start=1588
-  _globals['_ARTIFACTSERVICE']._serialized_end=2009
+  _globals['_PUTARTIFACTREQUEST']._serialized_start=782
+  _globals['_PUTARTIFACTREQUEST']._serialized_end=930
+  _globals['_PUTARTIFACTREQUEST_END']._serialized_start=917
+  _globals['_PUTARTIFACTREQUEST_END']._serialized_end=922
+  _globals['_PUTARTIFACTRESPONSE']._serialized_start=932
+  _globals['_PUTARTIFACTRESPONSE']._serialized_end=1037
+  _globals['_BEGINUPLOADREQUEST']._serialized_start=1039
+  _globals['_BEGINUPLOADREQUEST']._serialized_end=1079
+  _globals['_BEGINUPLOADRESPONSE']._serialized_start=1081
+  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1121
+  _globals['_GETUPLOADREQUEST']._serialized_start=1123
+  _globals['_GETUPLOADREQUEST']._serialized_end=1180
+  _globals['_GETUPLOADRESPONSE']._serialized_start=1182
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1223
+  _globals['_GETARTIFACTREQUEST']._serialized_start=1225
+  _globals['_GETARTIFACTREQUEST']._serialized_end=1344
+  _globals['_GETARTIFACTRESPONSE']._serialized_start=1346
+  _globals['_GETARTIFACTRESPONSE']._serialized_end=1433
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=1436
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1589
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1591
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1680
+  _globals['_ARTIFACTSERVICE']._serialized_start=1683
+  _globals['_ARTIFACTSERVICE']._serialized_end=2104
 # @@protoc_insertion_point(module_scope)

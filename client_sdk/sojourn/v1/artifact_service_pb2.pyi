@@ -43,7 +43,7 @@ class Artifact(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[int] = ..., content_type: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., phase: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., uri: _Optional[str] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ArtifactHeader(_message.Message):
-    __slots__ = ("session_id", "name", "content_type", "phase", "labels", "size_bytes", "sha256", "upload_id", "offset", "writer", "idempotency_key", "fencing_token")
+    __slots__ = ("session_id", "name", "content_type", "phase", "labels", "size_bytes", "sha256", "upload_id", "offset", "writer", "idempotency_key", "fencing_token", "more")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class ArtifactHeader(_message.Message):
     WRITER_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     FENCING_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     name: str
     content_type: str
@@ -75,23 +76,31 @@ class ArtifactHeader(_message.Message):
     writer: str
     idempotency_key: str
     fencing_token: int
-    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., content_type: _Optional[str] = ..., phase: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., upload_id: _Optional[str] = ..., offset: _Optional[int] = ..., writer: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ...) -> None: ...
+    more: bool
+    def __init__(self, session_id: _Optional[str] = ..., name: _Optional[str] = ..., content_type: _Optional[str] = ..., phase: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[str] = ..., upload_id: _Optional[str] = ..., offset: _Optional[int] = ..., writer: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., fencing_token: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class PutArtifactRequest(_message.Message):
-    __slots__ = ("header", "data")
+    __slots__ = ("header", "data", "end")
+    class End(_message.Message):
+        __slots__ = ()
+        def __init__(self) -> None: ...
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     header: ArtifactHeader
     data: bytes
-    def __init__(self, header: _Optional[_Union[ArtifactHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    end: PutArtifactRequest.End
+    def __init__(self, header: _Optional[_Union[ArtifactHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[_Union[PutArtifactRequest.End, _Mapping]] = ...) -> None: ...
 
 class PutArtifactResponse(_message.Message):
-    __slots__ = ("artifact", "deduplicated")
+    __slots__ = ("artifact", "deduplicated", "stored_bytes")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
     artifact: Artifact
     deduplicated: bool
-    def __init__(self, artifact: _Optional[_Union[Artifact, _Mapping]] = ..., deduplicated: _Optional[bool] = ...) -> None: ...
+    stored_bytes: int
+    def __init__(self, artifact: _Optional[_Union[Artifact, _Mapping]] = ..., deduplicated: _Optional[bool] = ..., stored_bytes: _Optional[int] = ...) -> None: ...
 
 class BeginUploadRequest(_message.Message):
     __slots__ = ("session_id",)

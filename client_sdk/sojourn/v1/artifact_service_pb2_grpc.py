@@ -73,10 +73,15 @@ class ArtifactServiceServicer:
     def PutArtifact(self, request_iterator, context):
         """PutArtifact stores bytes and attaches them to a session as the next version of their name: an ArtifactAttached event.
 
-        The first message is the header, all others are data. Nothing is attached unless the stream ended properly and size and
-        SHA-256 are those of the header, as far as it names them. Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT:
-        other bytes than announced), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED).
-        Safe to retry with an idempotency key.
+        The first message is the header, then data, and `end` last where the header names neither size nor SHA-256: a broken
+        connection looks like the end of a stream. Nothing is attached unless all bytes came and size and SHA-256 are those of
+        the header, as far as it names them. The server sends its initial metadata (`sojourn-accepted: 1`) when it takes the
+        header: who waits for it sends nothing in vain. It ends a stream on which nothing comes for a minute.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT: other bytes than announced, IDEMPOTENCY_KEY_REUSED),
+        NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED,
+        FENCING_TOKEN_REJECTED), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED: nothing came for too long). Safe to retry with an idempotency
+        key: another PutArtifact with the same header gets the first one's result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +90,8 @@ class ArtifactServiceServicer:
     def BeginUpload(self, request, context):
         """BeginUpload opens an upload that may be continued after its connection broke; it is kept for 24 hours after its last byte.
 
-        Send the bytes with PutArtifact and the upload's id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
+        Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
+        artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,8 +107,9 @@ class ArtifactServiceServicer:
     def GetArtifact(self, request, context):
         """GetArtifact gives the bytes of an artifact, whole or a range: first a message with what is known of it, then data.
 
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND), DATA_LOSS
-        (ARTIFACT_CORRUPT: the stored bytes are damaged; only noticed when the whole artifact is read).
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND; its metadata has a `uri` when
+        the bytes are kept elsewhere), RESOURCE_EXHAUSTED (SLOW_CONSUMER: go on where you are), DATA_LOSS (ARTIFACT_CORRUPT: the
+        stored bytes are damaged; all but missing bytes are only noticed when the whole artifact is read, at its end).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,23 +39,30 @@ class ArtifactServiceStub:
     PutArtifact: _grpc.StreamUnaryMultiCallable[_artifact_service_pb2.PutArtifactRequest, _artifact_service_pb2.PutArtifactResponse]
     """PutArtifact stores bytes and attaches them to a session as the next version of their name: an ArtifactAttached event.
 
-    The first message is the header, all others are data. Nothing is attached unless the stream ended properly and size and
-    SHA-256 are those of the header, as far as it names them. Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT:
-    other bytes than announced), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED).
-    Safe to retry with an idempotency key.
+    The first message is the header, then data, and `end` last where the header names neither size nor SHA-256: a broken
+    connection looks like the end of a stream. Nothing is attached unless all bytes came and size and SHA-256 are those of
+    the header, as far as it names them. The server sends its initial metadata (`sojourn-accepted: 1`) when it takes the
+    header: who waits for it sends nothing in vain. It ends a stream on which nothing comes for a minute.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT: other bytes than announced, IDEMPOTENCY_KEY_REUSED),
+    NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED,
+    FENCING_TOKEN_REJECTED), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED: nothing came for too long). Safe to retry with an idempotency
+    key: another PutArtifact with the same header gets the first one's result.
     """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.BeginUploadRequest, _artifact_service_pb2.BeginUploadResponse]
     """BeginUpload opens an upload that may be continued after its connection broke; it is kept for 24 hours after its last byte.
 
-    Send the bytes with PutArtifact and the upload's id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
+    Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
+    artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.GetUploadRequest, _artifact_service_pb2.GetUploadResponse]
     """GetUpload says how much of an upload is stored. Errors: NOT_FOUND (UPLOAD_NOT_FOUND)."""
     GetArtifact: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]
     """GetArtifact gives the bytes of an artifact, whole or a range: first a message with what is known of it, then data.
 
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND), DATA_LOSS
-    (ARTIFACT_CORRUPT: the stored bytes are damaged; only noticed when the whole artifact is read).
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND; its metadata has a `uri` when
+    the bytes are kept elsewhere), RESOURCE_EXHAUSTED (SLOW_CONSUMER: go on where you are), DATA_LOSS (ARTIFACT_CORRUPT: the
+    stored bytes are damaged; all but missing bytes are only noticed when the whole artifact is read, at its end).
     """
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]
     """ListArtifacts lists a session's artifacts by the event that attached them, oldest first.
@@ -74,23 +81,30 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     PutArtifact: _aio.StreamUnaryMultiCallable[_artifact_service_pb2.PutArtifactRequest, _artifact_service_pb2.PutArtifactResponse]  # type: ignore[assignment]
     """PutArtifact stores bytes and attaches them to a session as the next version of their name: an ArtifactAttached event.
 
-    The first message is the header, all others are data. Nothing is attached unless the stream ended properly and size and
-    SHA-256 are those of the header, as far as it names them. Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT:
-    other bytes than announced), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED).
-    Safe to retry with an idempotency key.
+    The first message is the header, then data, and `end` last where the header names neither size nor SHA-256: a broken
+    connection looks like the end of a stream. Nothing is attached unless all bytes came and size and SHA-256 are those of
+    the header, as far as it names them. The server sends its initial metadata (`sojourn-accepted: 1`) when it takes the
+    header: who waits for it sends nothing in vain. It ends a stream on which nothing comes for a minute.
+
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT: other bytes than announced, IDEMPOTENCY_KEY_REUSED),
+    NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED,
+    FENCING_TOKEN_REJECTED), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED: nothing came for too long). Safe to retry with an idempotency
+    key: another PutArtifact with the same header gets the first one's result.
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.BeginUploadRequest, _artifact_service_pb2.BeginUploadResponse]  # type: ignore[assignment]
     """BeginUpload opens an upload that may be continued after its connection broke; it is kept for 24 hours after its last byte.
 
-    Send the bytes with PutArtifact and the upload's id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
+    Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
+    artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.GetUploadRequest, _artifact_service_pb2.GetUploadResponse]  # type: ignore[assignment]
     """GetUpload says how much of an upload is stored. Errors: NOT_FOUND (UPLOAD_NOT_FOUND)."""
     GetArtifact: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]  # type: ignore[assignment]
     """GetArtifact gives the bytes of an artifact, whole or a range: first a message with what is known of it, then data.
 
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND), DATA_LOSS
-    (ARTIFACT_CORRUPT: the stored bytes are damaged; only noticed when the whole artifact is read).
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND; its metadata has a `uri` when
+    the bytes are kept elsewhere), RESOURCE_EXHAUSTED (SLOW_CONSUMER: go on where you are), DATA_LOSS (ARTIFACT_CORRUPT: the
+    stored bytes are damaged; all but missing bytes are only noticed when the whole artifact is read, at its end).
     """
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """ListArtifacts lists a session's artifacts by the event that attached them, oldest first.
@@ -112,10 +126,15 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_artifact_service_pb2.PutArtifactResponse, _abc.Awaitable[_artifact_service_pb2.PutArtifactResponse]]:
         """PutArtifact stores bytes and attaches them to a session as the next version of their name: an ArtifactAttached event.
 
-        The first message is the header, all others are data. Nothing is attached unless the stream ended properly and size and
-        SHA-256 are those of the header, as far as it names them. Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT:
-        other bytes than announced), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED).
-        Safe to retry with an idempotency key.
+        The first message is the header, then data, and `end` last where the header names neither size nor SHA-256: a broken
+        connection looks like the end of a stream. Nothing is attached unless all bytes came and size and SHA-256 are those of
+        the header, as far as it names them. The server sends its initial metadata (`sojourn-accepted: 1`) when it takes the
+        header: who waits for it sends nothing in vain. It ends a stream on which nothing comes for a minute.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, TOO_LARGE, ARTIFACT_CORRUPT: other bytes than announced, IDEMPOTENCY_KEY_REUSED),
+        NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED, UPLOAD_NOT_FOUND), FAILED_PRECONDITION (SESSION_ENDED,
+        FENCING_TOKEN_REJECTED), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED: nothing came for too long). Safe to retry with an idempotency
+        key: another PutArtifact with the same header gets the first one's result.
         """
 
     @_abc_1.abstractmethod
@@ -126,7 +145,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_artifact_service_pb2.BeginUploadResponse, _abc.Awaitable[_artifact_service_pb2.BeginUploadResponse]]:
         """BeginUpload opens an upload that may be continued after its connection broke; it is kept for 24 hours after its last byte.
 
-        Send the bytes with PutArtifact and the upload's id. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
+        Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
+        artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -145,8 +165,9 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.GetArtifactResponse], _abc.AsyncIterator[_artifact_service_pb2.GetArtifactResponse]]:
         """GetArtifact gives the bytes of an artifact, whole or a range: first a message with what is known of it, then data.
 
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND), DATA_LOSS
-        (ARTIFACT_CORRUPT: the stored bytes are damaged; only noticed when the whole artifact is read).
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND, ARTIFACT_NOT_FOUND; its metadata has a `uri` when
+        the bytes are kept elsewhere), RESOURCE_EXHAUSTED (SLOW_CONSUMER: go on where you are), DATA_LOSS (ARTIFACT_CORRUPT: the
+        stored bytes are damaged; all but missing bytes are only noticed when the whole artifact is read, at its end).
         """
 
     @_abc_1.abstractmethod

@@ -16,21 +16,26 @@ from ..ports.catalog import Fragment, Invocation, InvocationFilter, Projection, 
 from ..ports.outbox import Standings
 from . import projecting, searching
 from . import tables as t
+from .artifacts import ArtifactReads
 from .engine import reading, writing
 from .filtering import conditions, invocation_conditions
 from .finishing import Finishing, finished
 from .matching import match
 from .planning import plan
 from .rows import invocation_of, session_of
+from .statistics import SqlStatistics
+from .templates import SqlTemplates
 from .words import phrases
 
 
-class SqlCatalog:
+class SqlCatalog(ArtifactReads):
     """The contract of each method is `ports.Catalog`'s."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.finishing = Finishing(needed=engine.dialect.name == "sqlite")
+        self.statistics = SqlStatistics(engine, self.finishing)
+        self.templates = SqlTemplates(engine, self.finishing)
 
     async def close(self) -> None:
         """Finishes the calls under way and closes all connections."""
@@ -97,12 +102,8 @@ class SqlCatalog:
         async with reading(self._engine) as connection:
             decided = await plan(connection, await conditions(connection, tenant, wanted))
             # A page is chosen from an index alone; only its rows are read.
-            numbers = decided.among_newest(page, count)
-            if numbers is not None:
-                rows = (await connection.execute(select(t.sessions).where(c.id.in_(numbers)).order_by(*order))).all()
-            if numbers is None or len(rows) < count:
-                numbers = page.where(*decided.where()).limit(count)
-                rows = (await connection.execute(select(t.sessions).where(c.id.in_(numbers)).order_by(*order))).all()
+            chosen = await decided.page(connection, page, count)
+            rows = await connection.execute(select(t.sessions).where(chosen).order_by(*order))
         return [session_of(row) for row in rows]
 
     @finished

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Table, func, insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain import details as dt
 from ..domain.events import StoredEvent
 from ..ports.catalog import Projection, TextSource
 from . import tables as t
+from .inserting import insertion
 from .readable import readable
 from .rows import Row, clean
 from .words import MOST_CHARACTERS, indexed_words, tenant_word, words
@@ -42,7 +41,7 @@ class Details:
     async def store(self, connection: AsyncConnection) -> None:
         """Adds them."""
         for table, rows in self._rows.items():
-            await connection.execute(insert(table), rows)
+            await connection.execute(*insertion(self._dialect, table, rows))
         if self._indexed:
             await connection.execute(insert(t.texts_index), self._indexed)
         await self._invocations.store(connection)
@@ -85,7 +84,7 @@ class Details:
             case dt.StepDetail():
                 self._steps.add(known.id, event.revision, detail)
             case dt.ArtifactDetail():
-                self._rows[t.artifacts].append(place | _artifact(detail))
+                self._rows[t.artifacts].append(place | {"commit_us": event.commit_us} | _artifact(detail))
             case dt.LogDetail():
                 text, source = detail.text, TextSource.LOG
             case dt.PurposeDetail():
@@ -140,16 +139,16 @@ class Invocations:
         begun, ended = list(self._begun.values()), list(self._ended.values())
         key = ["session", "invocation_id"]
         if begun:
-            statement = upsert(self._dialect, t.invocations)
+            statement, parameters = insertion(self._dialect, t.invocations, begun)
             told = {name: statement.excluded[name] for name in begun[0] if name not in key}
-            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=told), begun)
+            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=told), parameters)
         if ended:
-            statement = upsert(self._dialect, t.invocations)
+            statement, parameters = insertion(self._dialect, t.invocations, ended)
             names = ("status", "finished_us", "cost_micros", "result", "error")
             end = {name: statement.excluded[name] for name in names}
             lasted = statement.excluded.finished_us - t.invocations.c.started_us
             end["duration_us"] = func.coalesce(statement.excluded.duration_us, lasted)
-            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=end), ended)
+            await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=end), parameters)
 
 
 class Steps:
@@ -170,17 +169,12 @@ class Steps:
     async def store(self, connection: AsyncConnection) -> None:
         """Stores them."""
         if self._rows:
-            statement = upsert(self._dialect, t.steps)
+            statement, parameters = insertion(self._dialect, t.steps, list(self._rows.values()))
             names = ("revision", "status", "duration_us", "output", "error")
             told = {name: statement.excluded[name] for name in names}
             key = ["session", "name", "run"]
             statement = statement.on_conflict_do_update(index_elements=key, set_=told)
-            await connection.execute(statement, list(self._rows.values()))
-
-
-def upsert(dialect: str, table: Table) -> Any:
-    """Both engines can update on conflict; SQLAlchemy spells it per dialect."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+            await connection.execute(statement, parameters)
 
 
 def _invocation(p: Projection, session: int, invocation_id: str, tool: str, us: int) -> Row:

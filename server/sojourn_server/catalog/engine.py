@@ -66,6 +66,9 @@ async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 await connection.execute(text("BEGIN IMMEDIATE"))
+            else:
+                # A plan for every row, and for every look whether its session is there, would cost more than the rows.
+                await connection.execute(text("SET LOCAL plan_cache_mode = auto"))
             yield connection
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..domain.filters import SessionFilter
 from ..ports.catalog import InvocationFilter
 from . import tables as t
-from .matching import match
+from .matching import Match, match
 from .rows import clean, value_digest
 from .words import phrases
 
@@ -23,8 +23,8 @@ class SessionSet(NamedTuple):
     """Numbers of the sessions that fulfil it; some more than once."""
     has: Callable[[ColumnElement[int]], ColumnElement[bool]]
     """Whether the session of this number fulfils it: a look at its own rows alone."""
-    of_texts: bool = False
-    """Such a look takes a hundred times as long."""
+    texts: Match | None = None
+    """The texts that must be there; such a look takes a hundred times as long."""
 
 
 class Conditions(NamedTuple):
@@ -61,7 +61,7 @@ async def conditions(connection: AsyncConnection, tenant: str, wanted: SessionFi
         sets.append(_tagged(tenant, sorted(wanted.any_tags)))
     if wanted.text:
         found = await match(connection, tenant, phrases(wanted.text, "filter.text"))
-        sets.append(SessionSet(found.sessions(), found.has, of_texts=True))
+        sets.append(SessionSet(found.sessions(), found.has, found))
     return Conditions(row, sets)
 
 

@@ -9,7 +9,19 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, TextClause, bindparam, cast, exists, literal_column, select, text
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    TextClause,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,6 +79,16 @@ class Match:
             own = own.offset(literal_column("0"))  # else PostgreSQL would join, with all texts that match
         return exists(own.correlate_except(t.texts_index, t.texts))
 
+    def had_by(self, newest: CTE) -> ColumnElement[bool]:
+        """Whether a session has such texts, for sessions (their number is `id`) that were made one after the other."""
+        if not self._sqlite:
+            return self.has(newest.c.id)
+        # To begin a search for each of them would take long. Their texts are side by side in the index.
+        first = select(func.min(newest.c.id).op("<<")(literal_column("32"))).scalar_subquery()
+        end = select((func.max(newest.c.id) + 1).op("<<")(literal_column("32"))).scalar_subquery()
+        number = t.texts_index.c.rowid
+        return newest.c.id.in_(self.sessions().where(number >= first, number < end))
+
     def newest(self, among: Among, sources: Sequence[int], count: int) -> Select[int]:
         """Ids of the newest of these texts: of the newest sessions first, and of their newest events.
 
@@ -83,10 +105,13 @@ class Match:
         query = select(c.id).where(self._matches(), c.source.in_(sources), *among(c.session))
         return query.order_by(order.desc()).limit(count)
 
-    def among_newest(self, among: Among, sources: Sequence[int], count: int, tried: int) -> Select[int]:
-        """The same for PostgreSQL, but among the newest texts alone: so many are looked through."""
+    def among_newest(
+        self, among: Among, sources: Sequence[int], count: int, tried: int, *, skipped: int = 0
+    ) -> Select[int]:
+        """The same for PostgreSQL, but among the newest texts alone: so many are looked through, after so many."""
         c = t.texts.c
-        newest = select(c.id, c.session, c.source, c.search).order_by(c.id.desc()).limit(tried).subquery()
+        texts = select(c.id, c.session, c.source, c.search).order_by(c.id.desc())
+        newest = texts.limit(tried).offset(skipped).subquery()
         query = select(newest.c.id).where(self._found_in(newest.c.search), newest.c.source.in_(sources))
         return query.where(*among(newest.c.session)).order_by(newest.c.id.desc()).limit(count)
 

@@ -16,10 +16,10 @@ from .filtering import Conditions, SessionSet
 
 SMALL = 2_000
 """Sessions of a set that a list begins with."""
-COMMON = 150_000
-"""Texts from which on words are so common that most likely the newest sessions have them."""
-TRIED = 150
-"""Of the newest sessions are looked up whether they have common words."""
+COMMON = 10_000
+"""Texts from which on words are so common that most likely enough of the newest sessions have them."""
+TRIED = {"sqlite": (2_000,), "postgresql": (150, 1_200)}
+"""So many of the newest sessions are looked up whether they have common words, at first and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Plan:
     """Sets that each session is looked up in."""
     texts: SessionSet | None
     """The set of those with certain words, when it is not small. To look each session up would take too long."""
-    common: bool
-    """Whether some of the newest sessions may well have these words."""
+    tried: Sequence[int]
+    """Of so many of the newest sessions enough may well have these words."""
     number: ColumnElement[int]
     """What a set is compared with that a list is not to begin with."""
 
@@ -57,17 +57,27 @@ class Plan:
             found.append(session.in_(select(t.sessions.c.id).where(*self.row)))
         return found
 
-    def among_newest(self, page: Select[Any], count: int) -> Select[int] | None:
-        """Numbers of the sessions of a page, looked for among the newest alone; None when that is not worth a try.
-        Fewer than `count` say nothing.
+    async def page(self, connection: AsyncConnection, order: Select[Any], count: int) -> ColumnElement[bool]:
+        """What the sessions of a page fulfil, and no others.
 
-        page: the list without conditions and limit.
+        order: numbers of all sessions in the order of the list.
         """
-        if self.texts is None or not self.common:
-            return None
         c = t.sessions.c
-        newest = page.add_columns(c.created_us, c.session_id).where(*self._but_texts()).limit(TRIED).subquery()
-        found = select(newest.c.id).where(self.texts.has(newest.c.id))
+        for i, tried in enumerate(self.tried):
+            found = list((await connection.execute(self._among_newest(order, count, tried))).scalars())
+            if len(found) >= count:
+                return t.is_any(connection.dialect.name, c.id, found)
+            if i + 1 < len(self.tried) and len(found) * self.tried[i + 1] < count * tried:  # too few for the next one
+                break
+        return c.id.in_(order.where(*self.where()).limit(count))
+
+    def _among_newest(self, order: Select[Any], count: int, tried: int) -> Select[int]:
+        """The beginning of a page, looked for among the newest sessions alone: fewer than `count` say nothing."""
+        assert self.texts is not None
+        assert self.texts.texts is not None
+        c = t.sessions.c
+        newest = order.add_columns(c.created_us, c.session_id).where(*self._but_texts()).limit(tried).cte("newest")
+        found = select(newest.c.id).where(self.texts.texts.had_by(newest))
         return found.order_by(newest.c.created_us.desc(), newest.c.session_id.desc()).limit(count)
 
     def _but_texts(self) -> list[ColumnElement[bool]]:
@@ -78,23 +88,24 @@ class Plan:
 async def plan(connection: AsyncConnection, conditions: Conditions) -> Plan:
     """How to look up sessions that fulfil these conditions."""
     c = t.sessions.c
-    texts = next((one for one in conditions.sets if one.of_texts), None)
+    texts = next((one for one in conditions.sets if one.texts), None)
     others = [one for one in conditions.sets if one is not texts]
     if connection.dialect.name != "sqlite":
         # It would gather all texts with common words before it looks at the first session.
-        return Plan(conditions.row, others, [], texts, common=True, number=c.id)
+        return Plan(conditions.row, others, [], texts, TRIED["postgresql"] if texts else (), number=c.id)
     sizes = dict(zip(map(id, conditions.sets), await _sizes(connection, conditions.sets), strict=True))
     small = [one for one in conditions.sets if sizes[id(one)] <= SMALL]
     large = [one for one in others if sizes[id(one)] > SMALL]
     size = sizes.get(id(texts), 0)
     # Plus nothing: it does not begin with the set.
-    return Plan(conditions.row, small, large, texts if size > SMALL else None, size > COMMON, number=c.id + 0)
+    tried = TRIED["sqlite"] if size > COMMON else ()
+    return Plan(conditions.row, small, large, texts if size > SMALL else None, tried, number=c.id + 0)
 
 
 async def _sizes(connection: AsyncConnection, sets: Sequence[SessionSet]) -> Sequence[int]:
     """How large these sets are, so far as it matters."""
     if not sets:
         return []
-    pieces = [one.ids.limit(1 + (COMMON if one.of_texts else SMALL)).subquery() for one in sets]
+    pieces = [one.ids.limit(1 + (COMMON if one.texts else SMALL)).subquery() for one in sets]
     counts = [select(func.count()).select_from(piece).scalar_subquery() for piece in pieces]
     return (await connection.execute(select(*counts))).one()

@@ -23,6 +23,7 @@ from ..ports.catalog import Projection
 from ..ports.outbox import Standings
 from . import tables as t
 from .collecting import Details, Known
+from .inserting import insertion
 from .rows import Row, clean, session_row, value_digest
 
 PIECE = 400
@@ -143,7 +144,7 @@ async def _label(connection: AsyncConnection, projections: Sequence[Projection],
         for begin in range(0, len(ids), PIECE):
             await connection.execute(delete(table).where(table.c.session.in_(ids[begin : begin + PIECE])))
         if rows:
-            await connection.execute(insert(table), rows)
+            await connection.execute(*insertion(connection.dialect.name, table, rows))
 
 
 def _may_change_labels(projection: Projection, known: int) -> bool:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
 from ..domain.changes import InvocationStatus
 from ..domain.session import Session, SessionKey, SessionStatus, StepStatus, StepSummary, Tier
+from ..domain.statistics import COUNTERS, STEPS, USAGE, sums_of
 from ..domain.values import canonical_json
 from ..ports.catalog import Invocation
 
 Row = dict[str, Any]
+
+SUMS = (*COUNTERS, *STEPS, *USAGE)
+"""Columns of a session's row that statistics sum up."""
 
 
 def clean(text: str) -> str:
@@ -21,13 +26,12 @@ def clean(text: str) -> str:
 
 def session_row(tenant: str, session: Session) -> Row:
     """The session's row; where its data lives is kept by those who move it."""
+    sums = sums_of(session)
     info = {
         "tags": session.tags,
         "idle": session.idle_timeout_ms,
         "life": session.max_lifetime_ms,
         "maxreq": session.max_concurrent_requests,
-        "counters": session.counters,
-        "usage": session.usage,
         "tools": session.tools,
         "steps": {name: [step.run, int(step.status), step.duration_us] for name, step in session.steps.items()},
         "metadata": {key: raw.decode() for key, raw in session.metadata.items()},
@@ -48,6 +52,7 @@ def session_row(tenant: str, session: Session) -> Row:
         "created_us": session.created_us,
         "updated_us": session.updated_us,
         "ended_us": session.ended_us,
+        **{name: sums[name] for name in SUMS},
         "info": json.dumps({name: value for name, value in info.items() if value}, separators=(",", ":")),
     }
 
@@ -78,14 +83,18 @@ def session_of(row: Any) -> Session:
         snapshot_path=row.snapshot_path,
         archive_path=row.archive_path,
         metadata={key: value.encode() for key, value in info.get("metadata", {}).items()},
-        counters=info.get("counters", {}),
-        usage=info.get("usage", {}),
+        counters=_nonzero(row, COUNTERS),
+        usage=_nonzero(row, USAGE),
         tools=info.get("tools", {}),
         steps={
             name: StepSummary(run, StepStatus(status), duration)
             for name, (run, status, duration) in info.get("steps", {}).items()
         },
     )
+
+
+def _nonzero(row: Any, names: Sequence[str]) -> dict[str, int]:
+    return {name: number for name in names if (number := getattr(row, name))}
 
 
 def value_digest(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """Full-text search: the engine finds the newest texts that match, and the best of them are shown.
 
-Ranking looks at `CANDIDATES` texts: a word that is everywhere costs no more than a rare one.
+Ranking looks at `CANDIDATES` texts, on PostgreSQL at fewer when it would have to look far: a word that is everywhere
+costs no more than a rare one.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from .matching import Among, Match, Phrase
 from .planning import plan
 
 CANDIDATES = 1_000
+"""Most texts that are ranked: the newest that match."""
 FRAGMENTS = 3
 """Fragments told of a session."""
 FEW = 300
 """Sessions whose texts SQLite looks through one session after the other."""
-TRIED = 10_000
-"""Of the newest texts PostgreSQL looks through before it gathers all that match, which takes long for common words."""
-MANY = 50
-"""Matches among these that tell of a common word."""
+TRIED, FARTHEST = 10_000, 40_000
+"""Of the newest texts PostgreSQL looks through, at first and at most, before it gathers all that match. That takes long
+for common words, and longer for phrases of them: its index does not know where in a text a word is."""
+ENOUGH = 200
+"""Matches among these that are ranked without the older ones."""
 LOOKED_AT = 1_000
 """Characters of a text that ranking looks at."""
 _WEIGHTS: dict[int, float] = {TextSource.PURPOSE: 2.0}
@@ -68,9 +71,10 @@ async def _newest(
                 return await ids(match.newest_of(sessions, sources, CANDIDATES))
         return await ids(match.newest(where, sources, CANDIDATES))
     found = await ids(match.among_newest(where, sources, CANDIDATES, TRIED))
-    if MANY <= len(found) < CANDIDATES:  # so often that enough are not far
-        found = await ids(match.among_newest(where, sources, CANDIDATES, 2 * TRIED * CANDIDATES // len(found)))
-    return found if len(found) == CANDIDATES else await ids(match.newest(where, sources, CANDIDATES))
+    if ENOUGH * TRIED <= len(found) * FARTHEST < CANDIDATES * FARTHEST:  # so often that enough are not far
+        wanted = CANDIDATES - len(found)
+        found += await ids(match.among_newest(where, sources, wanted, FARTHEST - TRIED, skipped=TRIED))
+    return found if len(found) >= min(ENOUGH, CANDIDATES) else await ids(match.newest(where, sources, CANDIDATES))
 
 
 async def fragments(

@@ -36,6 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
+from ..domain.statistics import COUNTERS, STEPS, USAGE
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -78,7 +80,9 @@ sessions = Table(
     Column("snapshot_path", Text, nullable=False),
     Column("archive_path", Text, nullable=False),
     Column("texts", Integer, nullable=False),  # how many there are
-    Column("info", Text, nullable=False),  # tags, metadata, timeouts, counters, usage, tools, steps: one JSON object
+    *(Column(name, Integer, nullable=False) for name in COUNTERS + STEPS),
+    *(Column(name, BigInteger, nullable=False) for name in USAGE),
+    Column("info", Text, nullable=False),  # tags, metadata, timeouts, tools, steps: one JSON object
     UniqueConstraint("uid"),
     UniqueConstraint("tenant", "session_id"),
     Index("ix_sessions_by_user", "tenant", "user_id", "created_us", "session_id"),
@@ -159,6 +163,8 @@ invocations = Table(
     Column("result", Text),
     Column("error", Text, nullable=False),
     UniqueConstraint("session", "invocation_id"),
+    # Holds what statistics sum up: they do not look at the rows themselves.
+    Index("ix_invocations_sums", "session", "tool", "status", "duration_us", "cost_micros"),
     Index("ix_invocations_by_user", "tenant", "user_id", "started_us", "session_id", "invocation_id"),
     Index("ix_invocations_by_project", "tenant", "project", "started_us", "session_id", "invocation_id"),
     Index("ix_invocations_by_status", "tenant", "status", "started_us", "session_id", "invocation_id"),
@@ -192,6 +198,7 @@ artifacts = Table(
     _session(),
     Column("revision", BigInteger, primary_key=True),
     Column("position", Integer, primary_key=True),
+    Column("commit_us", BigInteger, nullable=False),
     Column("name", _Name, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("content_type", Text, nullable=False),

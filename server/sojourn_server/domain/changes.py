@@ -113,6 +113,9 @@ class InvocationFinished:
     invocation_id: str
     status: InvocationStatus
     usage: Usage | None = None
+    tool: str = ""
+    """Kept only by what the server itself writes, as is `error`: a caller's are in the body of the event."""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,8 @@ class RequestFinished:
 class RequestLost:
     kind: ClassVar = ChangeKind.REQUEST_LOST
     request_id: str
+    fencing_token: int = 0
+    cause: str = ""
 
 
 CallerChange = (

@@ -18,6 +18,9 @@ from typing import NamedTuple
 from .errors import PositionError
 
 _HEAD = struct.Struct(">BQQQQ")
+_PLACE = struct.Struct(">QQ")
+_STANDARD = bytes.maketrans(b"-_+/", b"+/\x00\x00")
+"""From the letters of URLs to those that the decoder knows; theirs are none of ours."""
 _SESSION, _SHARDS = 0x71, 0x72
 
 
@@ -62,8 +65,8 @@ def decode_session_cursor(token: str, field: str) -> SessionCursor:
     raw = _bytes(token, field)
     if len(raw) != _HEAD.size or raw[0] != _SESSION:
         raise _malformed(field)
-    _, uid, incarnation, revision, commit_us = _HEAD.unpack(raw)
-    return SessionCursor(f"{uid:016x}", f"{incarnation:016x}", revision, commit_us)
+    # Most writes have one: this is the quickest way.
+    return SessionCursor(raw[1:9].hex(), raw[9:17].hex(), *_PLACE.unpack_from(raw, 17))
 
 
 def decode_shard_cursor(token: str, field: str, shards: int) -> ShardCursor:
@@ -93,7 +96,8 @@ def _text(raw: bytes) -> str:
 
 def _bytes(token: str, field: str) -> bytes:
     try:
-        return base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
+        letters = token.encode("ascii").translate(_STANDARD) + b"=" * (-len(token) % 4)
+        return binascii.a2b_base64(letters, strict_mode=True)
     except (binascii.Error, ValueError):
         raise _malformed(field) from None
 

@@ -5,8 +5,8 @@ the changes are folded in order; afterwards every field has at most one effect, 
 matter.
 
 Fields of the head (the whole dictionary is in `store/keys.py`): `s:` state, `m:` metadata, `r:` results, `t:` tags,
-`p:` steps,
-`o:` open invocations, `u:` uses of a tool, `c:` counters, `g:` usage.
+`p:` steps, `a:` last versions of
+artifacts, `o:` open invocations, `u:` uses of a tool, `c:` counters, `g:` usage.
 """
 
 from __future__ import annotations
@@ -152,6 +152,8 @@ def _result_set(effects: Effects, change: ch.ResultSet) -> None:
 
 def _artifact_attached(effects: Effects, change: ch.ArtifactAttached) -> None:
     effects.increment("c:artifacts", 1)
+    if change.version:
+        effects.set(f"a:{change.name}", str(change.version))
 
 
 def _log_appended(effects: Effects, change: ch.LogAppended) -> None:
@@ -171,8 +173,8 @@ def _info_updated(effects: Effects, change: ch.InfoUpdated) -> None:
         effects.set(f"m:{key}", value)
 
 
-def _custom(effects: Effects, change: ch.Custom) -> None:
-    """A custom change is in the log alone."""
+def _in_the_log_alone(effects: Effects, change: ch.Change) -> None:
+    """No field of the head is its; what requests hold there is kept by the scripts that move them."""
 
 
 def _session_created(effects: Effects, change: ch.SessionCreated) -> None:
@@ -207,6 +209,15 @@ def _status_changed(effects: Effects, change: ch.StatusChanged) -> None:
         effects.stamp("ended")
 
 
+def _forked(effects: Effects, change: ch.Forked) -> None:
+    effects.set("uid", change.uid)
+    effects.set("parent", change.parent_id)
+    effects.set("status", str(int(SessionStatus.ACTIVE)))
+    effects.delete("error")
+    effects.delete("ended")
+    effects.stamp("created")
+
+
 def _usage(effects: Effects, usage: ch.Usage | None) -> None:
     if usage is None:
         return
@@ -228,7 +239,15 @@ _APPLY: dict[ch.ChangeKind, Callable[[Effects, Any], None]] = {
     ch.ChangeKind.ARTIFACT_ATTACHED: _artifact_attached,
     ch.ChangeKind.LOG_APPENDED: _log_appended,
     ch.ChangeKind.INFO_UPDATED: _info_updated,
-    ch.ChangeKind.CUSTOM: _custom,
+    ch.ChangeKind.CUSTOM: _in_the_log_alone,
     ch.ChangeKind.SESSION_CREATED: _session_created,
     ch.ChangeKind.STATUS_CHANGED: _status_changed,
+    ch.ChangeKind.FORKED: _forked,
+    ch.ChangeKind.RESTORED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_QUEUED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_ADMITTED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_PROGRESSED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_CANCEL_REQUESTED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_FINISHED: _in_the_log_alone,
+    ch.ChangeKind.REQUEST_LOST: _in_the_log_alone,
 }

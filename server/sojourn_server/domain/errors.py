@@ -8,6 +8,7 @@
     ├── LeaseLostError             LEASE_LOST
     ├── QueueTimeoutError          QUEUE_TIMEOUT
     ├── AlreadyExistsError         SESSION_ALREADY_EXISTS
+    ├── TemplateExistsError        TEMPLATE_ALREADY_EXISTS
     ├── PositionError              CURSOR_*, HISTORY_ROLLED_BACK, SESSION_REPLACED, SLOW_CONSUMER
     ├── StoreUnavailableError      STORE_UNAVAILABLE: nothing happened
     ├── StoreFullError             STORE_FULL: nothing happened
@@ -134,6 +135,15 @@ class NotFoundError(SojournError):
         return cls(f"there is no pool {name!r}", reason="POOL_NOT_FOUND", pool=name)
 
 
+class RetiredError(NotFoundError):
+    """The active store does not have the session any more: it left for another tier within the last hour. Callers
+    never see it."""
+
+    def __init__(self, session_id: str, uid: str, revision: int) -> None:
+        super().__init__(f"session {session_id!r} is not in the active store", session_id=session_id)
+        self.uid, self.revision = uid, revision
+
+
 class LeaseLostError(SojournError):
     """The request is no longer admitted; its fencing token is refused."""
 
@@ -166,8 +176,40 @@ class AlreadyExistsError(SojournError):
         super().__init__(f"session {session_id!r} exists already", session_id=session_id, revision=str(revision))
 
 
+class MaybeElsewhereError(SojournError):
+    """A session was not created because another tier may have one under its id: ask the catalog, then create it with
+    `checked`. Callers never see it."""
+
+    def __init__(self, session_id: str, deleted_uid: str) -> None:
+        super().__init__(f"the catalog may have session {session_id!r}", session_id=session_id)
+        self.deleted_uid = deleted_uid
+        """Of the session under this id that was deleted last; empty: none within the last 24 hours. What the catalog
+        still has of that one is as good as gone."""
+
+
+class TemplateExistsError(SojournError):
+    """The tenant has a template of this name."""
+
+    reason = "TEMPLATE_ALREADY_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"template {name!r} exists already", template=name)
+
+
 class PositionError(SojournError):
     """A position in the event log cannot be used (any more)."""
+
+
+def is_missing(error: object) -> bool:
+    """Whether the active store said that it has nothing under a session's id; another tier may. To somebody who knows a
+    cursor of an earlier life of the shard it says that history was rolled back to revision 0."""
+    if isinstance(error, NotFoundError):
+        return error.reason == NotFoundError.reason
+    return (
+        isinstance(error, PositionError)
+        and error.reason == "HISTORY_ROLLED_BACK"
+        and error.metadata.get("revision") == "0"
+    )
 
 
 class StoreUnavailableError(SojournError):

@@ -70,6 +70,8 @@ class Write:
     expects: dict[str, str] = field(default_factory=dict)
     """Fields of the head that must have these values (empty: absent), else FieldChangedError: for the server's own
     read-modify-writes."""
+    identity: bytes = b""
+    """What makes it the same write as an earlier one with its idempotency key; empty: `body` does."""
 
 
 class Committed(NamedTuple):

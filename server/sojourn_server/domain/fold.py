@@ -115,6 +115,8 @@ def _fold_request(session: Session, change: ch.Change, requests: dict[str, bool]
             requests[change.request_id] = True
         case ch.RequestFinished() | ch.RequestLost():
             requests.pop(change.request_id, None)
+        case ch.Forked():
+            requests.clear()  # they are the parent's
         case _:
             return
     session.admitted_requests = sum(requests.values())

@@ -25,6 +25,11 @@ def archive_path(uid: str, revision: int) -> str:
     return f"{SESSIONS}/{uid[:2]}/{uid}/archive-{revision}-{secrets.token_hex(4)}"
 
 
+def session_prefix(uid: str) -> str:
+    """What the paths of a session's files begin with."""
+    return f"{SESSIONS}/{uid[:2]}/{uid}"
+
+
 def revision_of(path: str) -> int:
     """The revision that a snapshot or an archive holds its session at; 0 for no path."""
     return int(path.rsplit("/", 1)[-1].split("-")[1]) if path else 0

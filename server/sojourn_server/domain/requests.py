@@ -11,6 +11,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import NamedTuple
 
+from .cursor import SessionCursor
 from .session import SessionKey, SessionStatus
 
 
@@ -135,6 +136,7 @@ class NewRequest:
     """The slots of the wider scopes were taken before: admit at once or refuse."""
     expected_revision: int | None = None
     required_status: SessionStatus | None = None
+    known: SessionCursor | None = None
     resume: bool = False
     """Only take up a live request; never begin one."""
     writer: str = ""

@@ -3,6 +3,7 @@
 from .requests import Lifecycle, Occupancy, Overdue, RequestStore, ScopeStore
 from .sessions import (
     ActiveStore,
+    ArchivedSession,
     ClockPort,
     DeletedSession,
     EventCodec,
@@ -15,6 +16,7 @@ from .sessions import (
 
 __all__ = [
     "ActiveStore",
+    "ArchivedSession",
     "ClockPort",
     "DeletedSession",
     "EventCodec",

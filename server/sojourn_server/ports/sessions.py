@@ -15,7 +15,7 @@ from ..domain.changes import Change
 from ..domain.cursor import SessionCursor, ShardCursor
 from ..domain.errors import SojournError
 from ..domain.events import Committed, Durability, StoredEvent, Write
-from ..domain.session import Session, SessionKey
+from ..domain.session import Session, SessionKey, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class EventPage:
     more: bool
     oldest: int = 1
     """First revision that the active store keeps; the catalog has those before."""
+    tier: Tier = Tier.HOT
+    """Where the session is: of one that is not hot nothing more will come."""
 
 
 class ActiveStore(Protocol):
@@ -52,14 +54,16 @@ class ActiveStore(Protocol):
         """What an acknowledged write survives; never weaker than what was configured."""
         ...
 
-    async def create(self, write: Write, *, or_get: bool) -> tuple[Committed, bool]:
-        """Commits the first event of a session; `write.effects` hold everything the session begins with.
+    async def create(self, write: Write, *, or_get: bool, checked: bool = False) -> tuple[Committed, bool]:
+        """Commits the first event of a session; `write.effects` hold everything the session begins with. With `checked`
+        the caller knows that no other tier has a session under this id.
 
         Returns the creation and True; with `or_get`, where the session exists, its present head and False.
         The same idempotency key gives the first result within 24 hours.
 
         Raises:
             AlreadyExistsError: the id is taken and `or_get` is off.
+            MaybeElsewhereError: another tier may have it; look it up, then create it with `checked`.
             NotFoundError: SESSION_DELETED, when the key's session was created and deleted since.
             ConflictError: IDEMPOTENCY_KEY_REUSED, STATE_LIMIT_EXCEEDED.
         """
@@ -77,6 +81,9 @@ class ActiveStore(Protocol):
             ConflictError: REVISION_CONFLICT, STATUS_CONFLICT, SESSION_ENDED, FENCING_TOKEN_REJECTED,
                 IDEMPOTENCY_KEY_REUSED,
                 NOT_AN_INTEGER, INTEGER_OVERFLOW, STATE_LIMIT_EXCEEDED; the present revision is in the metadata.
+            PositionError: HISTORY_ROLLED_BACK, SESSION_REPLACED: not the history of `precondition.known`; the present
+                revision is in the metadata, 0 when the store has nothing under this id and had, as far as it can say.
+            FieldChangedError: not what `Write.expects`.
         """
         ...
 
@@ -105,8 +112,10 @@ class ActiveStore(Protocol):
         """Reads a page of a session's log.
 
         Raises:
-            NotFoundError: SESSION_NOT_FOUND, SESSION_DELETED.
-            PositionError: CURSOR_IN_FUTURE, CURSOR_TOO_OLD, HISTORY_ROLLED_BACK, SESSION_REPLACED.
+            NotFoundError: SESSION_NOT_FOUND, SESSION_DELETED; RetiredError (SESSION_NOT_FOUND) while it is remembered
+                that the session left for another tier.
+            PositionError: CURSOR_IN_FUTURE, CURSOR_TOO_OLD, HISTORY_ROLLED_BACK (with revision 0 when the store has
+                nothing under this id and had, as far as it can say), SESSION_REPLACED.
         """
         ...
 
@@ -123,7 +132,7 @@ class ActiveStore(Protocol):
 class Tap(Protocol):
     """A watcher's place in the live flow."""
 
-    async def next(self, timeout: float) -> list[StoredEvent | DeletedSession]:
+    async def next(self, timeout: float) -> list[StoredEvent | DeletedSession | ArchivedSession]:
         """Waits for what comes next, everything that waits at once; empty after `timeout` seconds.
 
         Raises:
@@ -152,6 +161,16 @@ class DeletedSession:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class ArchivedSession:
+    """A session that has ended left the active store for another tier; the last item of its flow, after all its events
+    as far as the hub can read them. Those after what was delivered, up to `revision`, are to be read elsewhere."""
+
+    session_id: str
+    uid: str
+    revision: int
+
+
 class Hub(Protocol):
     """Hands committed events to this worker's watchers: in order, each once, none missing."""
 
@@ -170,10 +189,15 @@ class Hub(Protocol):
 
 
 class EventCodec(Protocol):
-    """Encodes the changes the server itself makes."""
+    """Encodes the changes the server itself makes, and reads back what any event became."""
 
     def encode(self, changes: Sequence[Change], writer: str) -> bytes:
         """The body of an event: its changes and its writer's label."""
+        ...
+
+    def decode(self, body: bytes) -> list[Change]:
+        """The changes of an event, of every kind, as far as they move a head; nothing is checked. Kinds that this
+        version does not know are left out. Raises ValueError when the bytes are no event's."""
         ...
 
 

@@ -32,8 +32,8 @@ class Residence(Protocol):
         gets the shard's present incarnation. Otherwise it keeps its own (empty: the shard's present one).
 
         Raises:
-            AlreadyExistsError: the store has a session under this id (with `lost`: this one, at this revision or later, in
-                the present incarnation; or another one).
+            AlreadyExistsError: the store has a session under this id (with `lost`: this one, at this revision or
+                later, in the present incarnation; or another one).
             NotFoundError: SESSION_DELETED: this very session (its uid) was deleted.
         """
         ...
@@ -45,7 +45,8 @@ class Residence(Protocol):
         ...
 
     async def may_be_elsewhere(self, keys: Sequence[SessionKey]) -> list[bool]:
-        """Whether the catalog may know sessions that the store does not have; False is certain, True is to be looked up."""
+        """Whether the catalog may know sessions that the store does not have; False is certain, True is to be looked
+        up."""
         ...
 
     async def learn(self, keys: Sequence[SessionKey]) -> None:
@@ -53,8 +54,8 @@ class Residence(Protocol):
         ...
 
     async def know_all(self) -> None:
-        """Says that `learn` was called for every session the catalog knows: from now on `may_be_elsewhere` may be False.
-        A store that is new or was wiped says True of everything until then."""
+        """Says that `learn` was called for every session the catalog knows: from now on `may_be_elsewhere` may be
+        False. A store that is new or was wiped says True of everything until then."""
         ...
 
     async def knows_all(self) -> bool:
@@ -90,9 +91,7 @@ class Ended(NamedTuple):
 class TierCatalog(Protocol):
     """What the catalog knows about where sessions are. May raise CatalogUnavailableError."""
 
-    async def ended(
-        self, tier: Tier, *, before_us: int, after: tuple[int, int], count: int
-    ) -> list[Ended]:
+    async def ended(self, tier: Tier, *, before_us: int, after: tuple[int, int], count: int) -> list[Ended]:
         """Sessions of a tier, of all tenants, that ended before a time; oldest end first, strictly after a place
         (ended_us, number)."""
         ...
@@ -103,8 +102,9 @@ class TierCatalog(Protocol):
         ...
 
     async def set_snapshot(self, uid: str, revision: int, path: str) -> str | None:
-        """Notes the newest snapshot of a session. Returns the path of the one it takes the place of (empty: none); None,
-        having noted nothing, when the session is unknown, has no event of this revision, or has a snapshot of a later one."""
+        """Notes the newest snapshot of a session. Returns the path of the one it takes the place of (empty: none);
+        None, having noted nothing, when the session is unknown, has no event of this revision, or has a snapshot of a later
+        one."""
         ...
 
     async def move(self, uid: str, revision: int, source: Tier, target: Tier, *, archive_path: str = "") -> bool:
@@ -117,8 +117,8 @@ class TierCatalog(Protocol):
         ...
 
     async def bring_back(self, uid: str, events: AsyncIterator[Sequence[StoredEvent]], *, snapshot_path: str) -> bool:
-        """ARCHIVE -> RECENT in one transaction: the events come back; `archive_path` becomes empty. False when it is not
-        in the archive tier."""
+        """ARCHIVE -> RECENT in one transaction: the events come back; `archive_path` becomes empty. False when it is
+        not in the archive tier."""
         ...
 
     async def insert(self, whole: WholeSession, *, snapshot_path: str) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from sojourn.v1 import event_pb2
 
 from ..domain import changes as ch
@@ -18,7 +16,10 @@ from ..domain.errors import InvalidFieldError, TooLargeError
 from ..domain.limits import Limits, check_label, check_name
 from ..domain.session import StepStatus
 from . import fields
+from .codec import ProtoCodec
 from .encoding import varint
+
+__all__ = ["ProtoCodec", "encode_body", "parse_changes"]
 
 
 def parse_changes(messages: Sequence[event_pb2.Change], limits: Limits) -> list[ch.Change]:
@@ -46,46 +47,6 @@ def encode_body(messages: Sequence[event_pb2.Change], writer: str, limits: Limit
     if len(body) > limits.write_bytes:
         raise TooLargeError("changes", actual=len(body), limit=limits.write_bytes)
     return body
-
-
-class ProtoCodec:
-    """The EventCodec port: encodes the changes that the server makes."""
-
-    def encode(self, changes: Sequence[ch.Change], writer: str) -> bytes:
-        messages = [_render(change) for change in changes]
-        return event_pb2.Event(writer=writer, changes=messages).SerializeToString(deterministic=True)
-
-
-def _render(change: ch.Change) -> event_pb2.Change:
-    if isinstance(change, ch.StatusChanged):
-        return event_pb2.Change(
-            status_changed=event_pb2.StatusChanged(status=int(change.status), error=change.error)  # type: ignore[arg-type]
-        )
-    if isinstance(change, ch.SessionCreated):
-        message = event_pb2.SessionCreated(
-            uid=change.uid,
-            kind=change.session_kind,
-            user_id=change.user_id,
-            project=change.project,
-            purpose=change.purpose,
-            tags=change.tags,
-            parent=change.parent,
-            max_concurrent_requests=change.max_concurrent_requests,
-        )
-        for key, raw in change.metadata.items():
-            message.metadata[key].json = raw
-        for key, raw in change.state.items():
-            message.state[key].json = raw
-        if change.idle_timeout_ms:
-            message.idle_timeout.CopyFrom(_duration(change.idle_timeout_ms))
-        if change.max_lifetime_ms:
-            message.max_lifetime.CopyFrom(_duration(change.max_lifetime_ms))
-        return event_pb2.Change(session_created=message)
-    raise TypeError(f"the server does not write {type(change).__name__}")
-
-
-def _duration(ms: int) -> Duration:
-    return Duration(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
 
 
 def _state_set(m: event_pb2.StateSet, field: str, limits: Limits) -> ch.Change:
@@ -166,7 +127,7 @@ def _artifact_attached(m: event_pb2.ArtifactAttached, field: str, limits: Limits
     for key, label in m.labels.items():
         check_name(key, f"{field}.labels key", limits.key_bytes)
         check_label(label, f'{field}.labels["{key}"]', limits.label_bytes)
-    return ch.ArtifactAttached(name)
+    return ch.ArtifactAttached(name, m.version)
 
 
 def _log_appended(m: event_pb2.LogAppended, field: str, limits: Limits) -> ch.Change:

@@ -83,6 +83,32 @@ def decode_request_token(token: str, bound: bytes) -> tuple[int, str, str]:
     return struct.unpack(">Q", rest[:8])[0], names[0], names[1]
 
 
+def encode_event_place(place: tuple[int, int], bound: bytes) -> str:
+    """Goes on after a change: the revision of its event, and its position in it."""
+    return _text(bound + struct.pack(">QQ", *place))
+
+
+def decode_event_place(token: str, bound: bytes) -> tuple[int, int]:
+    """Raises PageTokenError."""
+    rest = _unbound(token, bound)
+    if len(rest) != 16:
+        raise PageTokenError
+    revision, position = struct.unpack(">QQ", rest)
+    if revision >> 63 or position >> 63:
+        raise PageTokenError
+    return revision, position
+
+
+def encode_name(name: str, bound: bytes) -> str:
+    """Goes on after a name in the order of names."""
+    return _text(bound + name.encode())
+
+
+def decode_name(token: str, bound: bytes) -> str:
+    """Raises PageTokenError."""
+    return _unbound(token, bound).decode("ascii", "replace")
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

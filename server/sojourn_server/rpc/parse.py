@@ -19,6 +19,7 @@ from ..domain.events import NO_PRECONDITION, Precondition, Write
 from ..domain.filters import SessionFilter
 from ..domain.limits import Limits, check_count, check_kind, check_label, check_session_id, check_text
 from ..domain.session import SessionKey, SessionStatus, Tier
+from ..domain.template import check_template_name
 from ..ports import EventQuery
 from ..usecases.sessions import NewSession
 from ..usecases.watching import TenantWatchQuery, WatchQuery
@@ -60,7 +61,7 @@ def new_session(request: pb.CreateSessionRequest, limits: Limits) -> NewSession:
         raise InvalidFieldError("max_concurrent_requests", "zero or more")
     return NewSession(
         session_id=check_session_id(request.session_id) if request.session_id else "",
-        kind=check_kind(request.kind) if request.kind else "session",
+        kind=check_kind(request.kind) if request.kind else "" if request.template else "session",
         user_id=check_label(request.user_id, "user_id", limits.label_bytes),
         project=check_label(request.project, "project", limits.label_bytes),
         purpose=check_text(request.purpose, "purpose", limits.purpose_bytes),
@@ -75,6 +76,11 @@ def new_session(request: pb.CreateSessionRequest, limits: Limits) -> NewSession:
         idempotency_key=idempotency_key(request.idempotency_key),
         or_get=request.if_exists == pb.IF_EXISTS_RETURN,
     )
+
+
+def template_name(request: pb.CreateSessionRequest) -> str:
+    """The template that CreateSession begins with; empty for none."""
+    return check_template_name(request.template, "template") if request.template else ""
 
 
 def _given_ms(request: pb.CreateSessionRequest, field: Literal["idle_timeout", "max_lifetime"]) -> int | None:
@@ -128,7 +134,8 @@ def precondition(message: pb.Precondition, field: str = "") -> Precondition:
     status = None
     if message.required_status:
         status = fields.enum(SessionStatus, message.required_status, f"{field}precondition.required_status")
-    return Precondition(expected, status, token)
+    known = decode_session_cursor(message.known.token, f"{field}precondition.known") if message.known.token else None
+    return Precondition(expected, status, token, known)
 
 
 def expected_revision(request: pb.DeleteSessionRequest) -> int | None:

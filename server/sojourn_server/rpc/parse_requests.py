@@ -74,6 +74,7 @@ def begin(tenant: str, request: pb.BeginRequestRequest, limits: Limits, lease_ms
         pool=check_session_id(request.pool, f"{field}pool") if request.pool else "",
         expected_revision=precondition.expected_revision,
         required_status=precondition.required_status,
+        known=precondition.known,
         resume=request.resume,
         writer=check_label(request.writer, f"{field}writer", limits.writer_bytes),
     )

@@ -14,7 +14,7 @@ from ..domain.cursor import SessionCursor
 from ..domain.errors import SojournError, TooLargeError
 from ..domain.events import Committed, Durability, StoredEvent
 from ..domain.session import Session, SessionStatus
-from ..ports import DeletedSession
+from ..ports import ArchivedSession, DeletedSession
 from ..usecases.watching import GoingAway, Message, Progress
 from .encoding import varint
 from .status import code_of
@@ -197,7 +197,7 @@ def _in_pieces(found: list[StoredEvent]) -> Iterator[bytes]:
     yield b"".join(piece)
 
 
-def _marker(message: Session | Progress | DeletedSession | GoingAway) -> bytes:
+def _marker(message: Session | Progress | DeletedSession | ArchivedSession | GoingAway) -> bytes:
     if isinstance(message, Session):
         response = pb.WatchSessionResponse()
         fill_session(response.snapshot, message)
@@ -205,6 +205,9 @@ def _marker(message: Session | Progress | DeletedSession | GoingAway) -> bytes:
         response = pb.WatchSessionResponse(
             deleted=pb.SessionDeleted(session_id=message.session_id, uid=message.uid, revision=message.revision)
         )
+    elif isinstance(message, ArchivedSession):
+        archived = pb.SessionArchived(session_id=message.session_id, revision=message.revision)
+        response = pb.WatchSessionResponse(archived=archived)
     else:
         cursor = session_pb2.Cursor(token=message.cursor.encode())
         match message:

@@ -16,9 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from sojourn.v1 import admin_service_pb2, session_service_pb2
+from sojourn.v1 import admin_service_pb2, artifact_service_pb2, session_service_pb2
 
 from .admin_service import AdminServicer
+from .artifact_service import ArtifactServicer
 from .chain import Activity, Interceptor, compose, decoder
 from .session_service import SessionServicer
 
@@ -58,6 +59,7 @@ class GrpcServer:
         self,
         sessions: SessionServicer,
         admin: AdminServicer,
+        artifacts: ArtifactServicer,
         chain: Sequence[Interceptor],
         activity: Activity,
         *,
@@ -72,9 +74,10 @@ class GrpcServer:
         services: Mapping[ServiceDescriptor, Any] = {
             session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]: sessions,
             admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]: admin,
+            artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"]: artifacts,
         }
         for service, servicer in services.items():
-            handlers = {method.name: _handler(method, servicer, chain) for method in service.methods}
+            handlers = {m.name: _handler(m, servicer, chain) for m in service.methods if _written(m, servicer)}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
             self._server.add_registered_method_handlers(service.full_name, handlers)
         self._names = tuple(service.full_name for service in services)
@@ -112,11 +115,16 @@ class GrpcServer:
         await self._activity.wait_idle()
 
 
+def _written(method: MethodDescriptor, servicer: Any) -> bool:
+    return hasattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())  # TODO: all are, when all is done
+
+
 def _handler(method: MethodDescriptor, servicer: Any, chain: Sequence[Interceptor]) -> Any:
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[method.client_streaming, method.server_streaming]
     return make(

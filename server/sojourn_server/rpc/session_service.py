@@ -20,10 +20,12 @@ from .outlets import Outlets
 from .pages import encode_offset
 from .request_service import RequestCalls
 from .search_service import SearchCalls
+from .statistics_service import StatisticsCalls
+from .template_service import TemplateCalls
 
 
 @dataclass(kw_only=True)
-class SessionServicer(RequestCalls, SearchCalls):
+class SessionServicer(RequestCalls, SearchCalls, StatisticsCalls, TemplateCalls):
     """One method an RPC, named like it; see the protos for what each promises."""
 
     store: ActiveStore
@@ -37,7 +39,9 @@ class SessionServicer(RequestCalls, SearchCalls):
         return self.store.durability
 
     async def create_session(self, request: pb.CreateSessionRequest, call: Call) -> pb.CreateSessionResponse:
-        session, created = await self.sessions.create(call.tenant, parse.new_session(request, self.limits))
+        asked = parse.new_session(request, self.limits)
+        new = await self.templates.fill(call.tenant, parse.template_name(request), asked)
+        session, created = await self.sessions.create(call.tenant, new)
         response = pb.CreateSessionResponse(created=created, durability=render.durability(self._durability))
         render.fill_session(response.session, session)
         return response

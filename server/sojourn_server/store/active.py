@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 
 from ..domain.cursor import SessionCursor
-from ..domain.errors import NotFoundError, OutcomeUnknownError, SojournError, internal_error
+from ..domain.errors import NotFoundError, OutcomeUnknownError, RetiredError, SojournError, internal_error
 from ..domain.events import Committed, Durability, Write
 from ..domain.session import Session, SessionKey
 from ..ports import EventPage, EventQuery
@@ -19,7 +19,7 @@ from .calls import Calls
 from .commits import CommitLog
 from .durability import DurabilityPolicy
 from .keys import Keyspace, SessionKeys, ShardKeys
-from .reading import events_command, parse_page, parse_session, read_command, rolled_back
+from .reading import events_command, parse_page, parse_session, read_command
 from .scripts import Command
 from .wire import Reply
 from .writing import (
@@ -28,6 +28,7 @@ from .writing import (
     delete_command,
     parse_committed,
     refusal,
+    rolled_back,
     write_command,
 )
 
@@ -53,9 +54,9 @@ class RedisActiveStore:
     def durability(self) -> Durability:
         return self._policy.level
 
-    async def create(self, write: Write, *, or_get: bool) -> tuple[Committed, bool]:
+    async def create(self, write: Write, *, or_get: bool, checked: bool = False) -> tuple[Committed, bool]:
         keys = self._keys.session(write.key)
-        command = create_command(keys, write, self._settings)
+        command = create_command(keys, write, self._settings, checked=checked)
         reply = await self._commit(keys, command, write.key)
         if reply[1] == b"closed":
             await self._commits.reopen(keys.shard)
@@ -74,7 +75,10 @@ class RedisActiveStore:
     async def write(self, write: Write) -> Committed:
         keys = self._keys.session(write.key)
         reply = await self._commit(keys, write_command(keys, write, self._settings), write.key)
-        return parse_committed(reply, write.key, write)
+        try:
+            return parse_committed(reply, write.key, write)
+        except NotFoundError as error:
+            raise await self._told(error, write.key, write.precondition.known) from None
 
     async def write_many(self, writes: Sequence[Write]) -> list[Committed | SojournError]:
         def begin(write: Write) -> tuple[SessionKeys, Command]:
@@ -83,10 +87,14 @@ class RedisActiveStore:
 
         begun = [self._begin(*begin(write), write=True) for write in writes]
         self._calls.flush()
-        return [
+        results = [
             await self._settle(one, partial(parse_committed, key=write.key, write=write), write=True)
             for one, write in zip(begun, writes, strict=True)
         ]
+        for i, result in enumerate(results):
+            if isinstance(result, NotFoundError):
+                results[i] = await self._told(result, writes[i].key, writes[i].precondition.known)
+        return results
 
     async def get(self, key: SessionKey, *, full: bool) -> Session:
         keys = self._keys.session(key)
@@ -117,11 +125,8 @@ class RedisActiveStore:
         try:
             return parse_page(reply, key, query)
         except NotFoundError as error:
-            if error.reason == NotFoundError.reason and isinstance(query.after, SessionCursor):
-                incarnation, _ = await self._commits.position(keys.shard)
-                if incarnation != query.after.incarnation:
-                    raise rolled_back(key.session_id, "0") from None
-            raise
+            known = query.after if isinstance(query.after, SessionCursor) else None
+            raise await self._told(error, key, known) from None
 
     async def newest(self, tenant: str, *, after: tuple[int, str] | None, count: int) -> list[tuple[int, str]]:
         found = await asyncio.gather(*(self._newest(shard, tenant, after, count) for shard in self._keys.shards))
@@ -152,6 +157,16 @@ class RedisActiveStore:
             if len(kept) >= count or len(entries) < piece:
                 return kept[:count]
             piece *= 2
+
+    async def _told(self, error: NotFoundError, key: SessionKey, known: SessionCursor | None) -> SojournError:
+        """What to tell somebody of a session that is missing, and that the shard had before it lost its data."""
+        if known is None or error.reason != NotFoundError.reason or isinstance(error, RetiredError):
+            return error
+        try:
+            incarnation, _ = await self._commits.position(self._keys.session(key).shard)
+        except SojournError as unavailable:
+            return unavailable
+        return error if incarnation == known.incarnation else rolled_back(key.session_id, "0")
 
     async def _commit(self, keys: SessionKeys, command: Command, key: SessionKey) -> Reply:
         try:

@@ -10,10 +10,10 @@ from ..domain.cursor import ShardPosition, shard_position
 from ..domain.errors import PositionError, SojournError
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey
-from ..ports import DeletedSession
+from ..ports import ArchivedSession, DeletedSession
 from .commits import CommitLog, CommitPage
 from .keys import ShardKeys
-from .taps import SessionTap, TenantTap
+from .taps import Item, SessionTap, TenantTap
 
 log = structlog.get_logger()
 
@@ -73,6 +73,9 @@ class ShardFeed:
         if mask == b"D":
             deleted = DeletedSession(session_id, uid.decode(), int(revision))
             self._hand(position, SessionKey(tenant, session_id), deleted)
+        elif mask == b"A":
+            archived = ArchivedSession(session_id, uid.decode(), int(revision))
+            self._hand(position, SessionKey(tenant, session_id), archived)
         elif body:
             if name in self.sessions or self.tenants:
                 event = StoredEvent(
@@ -103,7 +106,7 @@ class ShardFeed:
     def _taps(self) -> list[SessionTap | TenantTap]:
         return [*(tap for taps in self.sessions.values() for tap in taps), *self.tenants]
 
-    def _hand(self, position: ShardPosition, key: SessionKey, item: StoredEvent | DeletedSession) -> None:
+    def _hand(self, position: ShardPosition, key: SessionKey, item: Item) -> None:
         for tap in self.sessions.get(key.member, ()):
             tap.push(item)
         for tenant_tap in self.tenants:
@@ -145,16 +148,15 @@ class ShardFeed:
             tenant_tap.check(self.shard.number, self.position.sequence)
 
     def _lost(self, page: CommitPage) -> None:
-        """The commit log does not continue where we are: every session's own log tells its watchers what became of
-        them."""
+        """The commit log does not continue where we are, or events are elsewhere: every session's own log tells its
+        watchers what became of them, and watchers of many read the commits themselves."""
         if page.state == "rolled_back" or page.incarnation != self.incarnation:
             log.error("the store lost history", shard=self.shard.number, was=self.position, now=page.position)
-            reason = "HISTORY_ROLLED_BACK"
-        else:
-            reason = "CURSOR_TOO_OLD"
-        error = PositionError("the watch cannot continue: commits were lost or are no longer kept", reason=reason)
+            error = PositionError("the watch cannot continue: commits were lost", reason="HISTORY_ROLLED_BACK")
+            for tenant_tap in self.tenants:
+                tenant_tap.fail(error)
         for tenant_tap in self.tenants:
-            tenant_tap.fail(error)
+            tenant_tap.check(self.shard.number, page.position.sequence)
         self.position, self.incarnation = page.position, page.incarnation
         self._told = min(self._told, page.position.sequence)
         self._news.clear()

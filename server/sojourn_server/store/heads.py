@@ -45,6 +45,8 @@ def parse_head(session_id: str, flat: list[bytes]) -> Session:
             session.results[name[2:].decode()] = value
         elif kind == b"p:":
             session.steps[name[2:].decode()] = _step(value)
+        elif kind == b"a:":
+            session.artifacts[name[2:].decode()] = int(value)
         elif kind == b"o:":
             open_invocations += 1
         elif name in _NUMBERS:

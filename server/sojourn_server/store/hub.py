@@ -64,6 +64,11 @@ class RedisHub:
         """Watches that are open now."""
         return self._watches
 
+    def read_through(self, store: ActiveStore) -> None:
+        """From now on watchers that are behind read there: it has the events of sessions that are not hot, too."""
+        self._store = store
+        self._commits.past = store.events
+
     def start(self) -> None:
         self._poller = asyncio.create_task(self._poll(), name="hub poll")
 

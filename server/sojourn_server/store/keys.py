@@ -10,12 +10,14 @@
     sj:{NNN}:q:<member>          zset       queued requests in their order (scores 0)               while there are any
     sj:{NNN}:d:<holder>          string     how a request ended: outcome, revision, error           24 h
     sj:{NNN}:x:<member>          hash       tombstone of a deleted session: uid, rev                24 h
+    sj:{NNN}:a:<member>          hash       a session that left for another tier: uid, rev          1 h
     sj:{NNN}:i:<member>:<key>    string     idempotency record: fingerprint, uid, incarnation,      24 h
                                             revision, commit time
     sj:{NNN}:i:<tenant>/:<key>   string     id minted for a creation with an idempotency key        24 h
     sj:{NNN}:n:<tenant>          zset       session ids by creation time                            for ever
     sj:{NNN}:lease               zset       leases by the time (ms) they run out, see below         for ever
-    sj:{NNN}:run                 string     run id of the engine the leases were renewed at last    for ever
+    sj:{NNN}:run                 string     run id of the engine the leases were renewed at last,   for ever
+                                            `|` and a doubt while there is one, see `store/shards.py`
     sj:{NNN}:reaper              string     the worker that looks after the shard's clock           seconds
     sj:{NNN}:projector           string     the worker that brings the shard into the catalog       seconds
     sj:{NNN}:conn                hash       `<member>`: its open watches and streams, a line       while there are any
@@ -35,7 +37,11 @@
                                             they became so: the outbox
     sj:{NNN}:log                 stream     the last commits, id `0-<sequence>`: s member,          for ever
                                             r revision, t commit time, d uid when deleted (capped)
+                                            or a when it left for another tier
     sj:{NNN}:inc                 string     the shard's incarnation: new when its data was lost     for ever
+    sj:{NNN}:elsewhere           string     Bloom filter of sessions that other tiers may have:     for ever
+                                            131,072 bits, 4 a session; one more bit says that it
+                                            knows every session of the catalog
     sj:{meta}                    hash       shards, format                                          for ever
     sj:{NNN}                     channel    a notification a commit: member, uid, incarnation,      -
                                             revision, commit time, sequence, kind mask, body if small
@@ -47,14 +53,16 @@ Fields of the head: uid, inc(arnation), kind, user, project, purpose, parent, st
 updated, ended (us), idle, life (ms), maxreq, bytes (of the prefixed fields), dirty (1 while the member is in the
 outbox), oldest (first revision kept, absent = 1), cat (revision the catalog has), fence (last fencing token), ra, rq
 (requests admitted, queued);
-`s:` state, `m:` metadata, `r:` results, `t:` tags, `p:` steps, `o:` open invocations, `u:` uses of a tool, `c:`
-counters, `g:` usage.
+`s:` state, `m:` metadata, `r:` results, `t:` tags, `p:` steps, `a:` last versions of artifacts, `o:` open invocations,
+`u:` uses of a tool, `c:` counters, `g:` usage.
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 
 from redis.crc import key_slot
@@ -63,6 +71,9 @@ from ..domain.requests import digest
 from ..domain.session import SessionKey
 
 META = "sj:{meta}"
+
+KNOWS_ALL = 1 << 17
+"""The bit of a shard's filter that says that it knows every session of the catalog; those of sessions are below."""
 
 
 class ShardKeys(NamedTuple):
@@ -82,6 +93,7 @@ class ShardKeys(NamedTuple):
     dirty: str
     log: str
     incarnation: str
+    elsewhere: str
 
 
 class SessionKeys(NamedTuple):
@@ -95,6 +107,7 @@ class SessionKeys(NamedTuple):
     queue: str
     ended_prefix: str
     tombstone: str
+    retired: str
     by_creation: str
     idempotency_prefix: str
 
@@ -110,10 +123,16 @@ class ScopeKeys(NamedTuple):
     free: str
 
 
+def places(member: str) -> tuple[int, int, int, int]:
+    """The bits of a session in its shard's filter."""
+    a, b, c, d = struct.unpack("4I", blake2b(member.encode(), digest_size=16).digest())
+    return a % KNOWS_ALL, b % KNOWS_ALL, c % KNOWS_ALL, d % KNOWS_ALL
+
+
 class Keyspace:
     """Builds the keys of a deployment with a fixed number of shards."""
 
-    meta = ShardKeys(-1, META, key_slot(META.encode()), *[""] * 11)
+    meta = ShardKeys(-1, META, key_slot(META.encode()), *[""] * 12)
     """Where the key of the whole deployment lives."""
 
     def __init__(self, shards: int) -> None:
@@ -138,6 +157,7 @@ class Keyspace:
             dirty=f"{tag}:dirty",
             log=f"{tag}:log",
             incarnation=f"{tag}:inc",
+            elsewhere=f"{tag}:elsewhere",
         )
 
     def shard_of(self, name: str) -> ShardKeys:
@@ -157,6 +177,7 @@ class Keyspace:
             queue=f"{tag}:q:{member}",
             ended_prefix=f"{tag}:d:{member}/",
             tombstone=f"{tag}:x:{member}",
+            retired=f"{tag}:a:{member}",
             by_creation=f"{tag}:n:{key.tenant}",
             idempotency_prefix=f"{tag}:i:{member}:",
         )

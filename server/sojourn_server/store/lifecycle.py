@@ -14,7 +14,7 @@ from . import request_scripts as scripts
 from .calls import Calls
 from .keys import Keyspace, ShardKeys
 from .requests import step_args, step_keys
-from .writing import WriteSettings, fingerprint_of, parse_committed, refusal
+from .writing import WriteSettings, fingerprint_of, known_text, parse_committed, refusal
 
 COUNT = 200
 """Overdue items a shard tells at a time."""
@@ -83,7 +83,7 @@ class RedisLifecycle:
         command = scripts.END.call(
             *step_keys(keys), keys.idempotency_prefix + idempotency_key,
             keys.member, int(status), why, writer, when, expected, required, fence,
-            fingerprint_of(b"end", facts.encode()) if idempotency_key else "",
+            known_text(pre.known), fingerprint_of(b"end", facts.encode()) if idempotency_key else "",
             self._default_limit, *step_args(keys, self._settings),
         )  # fmt: skip
         try:

@@ -27,7 +27,9 @@ from .nodes import ClusterNodes, Nodes, SingleNode
 from .occupancy import RedisOccupancy
 from .outbox import RedisOutbox
 from .requests import RedisRequests
+from .residence import RedisResidence
 from .scopes import RedisScopes
+from .shards import Doubts, RedisShards
 from .taps import TapLimits
 from .wire import EngineReplyError
 from .writing import WriteSettings
@@ -68,6 +70,8 @@ class Store:
     scopes: RedisScopes
     occupancy: RedisOccupancy
     outbox: RedisOutbox
+    residence: RedisResidence
+    shards: RedisShards
 
     async def answers(self) -> bool:
         """Whether the store answers at the moment."""
@@ -88,7 +92,8 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     """
     connector = Connector(settings.url)
     keyspace = Keyspace(settings.shards)
-    opener = _Opener(keyspace, settings.policy)
+    doubts = Doubts()
+    opener = _Opener(keyspace, settings.policy, doubts)
     make = ClusterNodes if connector.cluster else SingleNode
     nodes: Nodes = make(connector, opener.on_connected, settings.call_timeout)
     stack.push_async_callback(nodes.close)
@@ -106,7 +111,9 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     scopes = RedisScopes(calls, keyspace)
     occupancy = RedisOccupancy(calls, keyspace)
     outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept)
-    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox)
+    shards = RedisShards(calls, keyspace, commits, doubts)
+    residence = RedisResidence(calls, keyspace, commits, settings.write)
+    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox, residence, shards)
 
 
 async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:
@@ -123,9 +130,10 @@ async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:
 class _Opener:
     """What every new connection to a node does before calls are let through."""
 
-    def __init__(self, keyspace: Keyspace, policy: DurabilityPolicy) -> None:
+    def __init__(self, keyspace: Keyspace, policy: DurabilityPolicy, doubts: Doubts) -> None:
         self._keyspace = keyspace
         self._policy = policy
+        self._doubts = doubts
         self._known: dict[int, str] = {}
 
     async def on_connected(self, link: Link) -> None:
@@ -135,7 +143,9 @@ class _Opener:
             (
                 shard,
                 link.submit_now(
-                    scripts.OPEN.call(shard.incarnation, shard.run, shard.lease, shard.tag, _new_incarnation(), run_id)
+                    scripts.OPEN.call(
+                        shard.incarnation, shard.run, shard.lease, shard.log, shard.tag, _new_incarnation(), run_id
+                    )
                 ),
             )
             for shard in self._keyspace.shards
@@ -147,6 +157,7 @@ class _Opener:
             if isinstance(reply, BaseException):
                 raise reply
             incarnation = reply[1].decode()
+            self._doubts.opened(shard.number, reply[2].decode())
             if self._known.setdefault(shard.number, incarnation) != incarnation:
                 log.error("a shard of the store lost its data and begins anew", shard=shard.number)
                 self._known[shard.number] = incarnation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..domain.cursor import SessionCursor
-from ..domain.errors import PositionError
+from ..domain.errors import PositionError, RetiredError
 from ..domain.events import StoredEvent
 from ..domain.session import Session, SessionKey
 from ..ports import EventPage, EventQuery
@@ -12,7 +12,7 @@ from .heads import parse_head
 from .keys import SessionKeys
 from .scripts import Command
 from .wire import Reply
-from .writing import refusal
+from .writing import refusal, replaced, rolled_back
 
 SCAN_LIMIT = 5000
 """Events a filtered read looks at before it gives a page, however few matched."""
@@ -48,7 +48,7 @@ def events_command(keys: SessionKeys, query: EventQuery) -> Command:
     if query.before is not None:
         before = query.before.revision if isinstance(query.before, SessionCursor) else query.before
     return scripts.EVENTS.call(
-        keys.head, keys.events, keys.tombstone,
+        keys.head, keys.events, keys.tombstone, keys.retired,
         keys.member, after, us, uid, incarnation, strict, before, query.mask, query.count, SCAN_LIMIT, BYTE_LIMIT,
         1 if query.reverse else 0,
     )  # fmt: skip
@@ -77,6 +77,8 @@ def position_error(reply: Reply, key: SessionKey, query: EventQuery) -> Exceptio
         tag = "replaced"
     if tag in ("missing", "deleted"):
         return refusal(reply, key)
+    if tag == "retired":
+        return RetiredError(sid, reply[3].decode(), int(reply[2]))
     revision = str(int(reply[2]))
     if tag == "future":
         return PositionError(
@@ -91,17 +93,7 @@ def position_error(reply: Reply, key: SessionKey, query: EventQuery) -> Exceptio
             reason="CURSOR_TOO_OLD", session_id=sid, oldest_revision=str(oldest), oldest_cursor=cursor,
         )  # fmt: skip
     if tag == "replaced":
-        return PositionError(
-            f"the cursor is of another session than the present {sid!r}", reason="SESSION_REPLACED", session_id=sid
-        )
+        return replaced(sid, revision)
     if tag == "rolled_back":
         return rolled_back(sid, revision)
     raise ValueError(f"unknown answer of a script: {tag}")
-
-
-def rolled_back(session_id: str, revision: str) -> PositionError:
-    """The store lost history that a cursor or a watcher had seen."""
-    return PositionError(
-        f"the store lost history of session {session_id!r} that was read before",
-        reason="HISTORY_ROLLED_BACK", session_id=session_id, revision=revision,
-    )  # fmt: skip

@@ -12,8 +12,8 @@ BEGIN = Script(
     keys=_KEYS,
     args=(
         "member", "request_id", "resume", "name", "priority", "policy", "exclusive", "lease_ms", "queue_ms", "wide",
-        "pool", "reserved", "slot", "slot_token", "expected_revision", "required_status", "label", "default_limit",
-        "max_queued", *_COMMIT,
+        "pool", "reserved", "slot", "slot_token", "expected_revision", "required_status", "known", "label",
+        "default_limit", "max_queued", *_COMMIT,
     ),
 )  # fmt: skip
 ADMIT = Script("admit", keys=_KEYS, args=("member", "request_id", "slot", "slot_token", "default_limit", *_COMMIT))
@@ -37,8 +37,8 @@ END = Script(
     "end",
     keys=(*_KEYS, "idempotency"),
     args=(
-        "member", "to", "why", "label", "when", "expected_revision", "required_status", "fencing_token", "fingerprint",
-        "default_limit", *_COMMIT,
+        "member", "to", "why", "label", "when", "expected_revision", "required_status", "fencing_token", "known",
+        "fingerprint", "default_limit", *_COMMIT,
     ),
 )  # fmt: skip
 OVERDUE = Script("overdue", keys=("lease", "due", "reaper"), args=("name", "worker", "worker_ms", "count"))

@@ -51,7 +51,7 @@ from .calls import Calls
 from .keys import Keyspace, SessionKeys, ShardKeys
 from .scripts import Command
 from .wire import Reply
-from .writing import WriteSettings, refusal
+from .writing import WriteSettings, known_text, refusal
 
 How = Literal["finish", "detach", "lose", "time_out", "cancel", "force", "drop"]
 
@@ -78,7 +78,7 @@ class RedisRequests:
                 int(new.policy), int(new.exclusive), new.lease_ms, new.queue_ms,
                 "".join(str(int(kind)) for kind in new.wide), new.pool, int(new.reserved), slot.slot, slot.token,
                 "" if new.expected_revision is None else new.expected_revision,
-                "" if new.required_status is None else int(new.required_status),
+                "" if new.required_status is None else int(new.required_status), known_text(new.known),
                 new.writer, quotas.requests_per_session, quotas.queued_per_session, *step_args(keys, self._settings),
             ),
         )  # fmt: skip

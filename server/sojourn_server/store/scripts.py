@@ -73,17 +73,19 @@ WRITE = Script(
     "write",
     keys=("head", "events", "requests", "tombstone", "idempotency", *_SESSION_COMMIT),
     args=(
-        "member", "expected_revision", "required_status", "fencing_token", "on_ended", "max_bytes", "fingerprint",
-        "retention", "mask", "body", "channel", "inline_limit", "log_length",
-        "n_sets", "n_deletes", "n_state_increments", "n_increments", "n_stamps", "n_requests",
+        "member", "expected_revision", "required_status", "fencing_token", "known", "on_ended", "max_bytes",
+        "fingerprint", "retention", "mask", "body", "channel", "inline_limit", "log_length",
+        "n_sets", "n_deletes", "n_state_increments", "n_increments", "n_stamps", "n_requests", "n_expects",
     ),
 )  # fmt: skip
 CREATE = Script(
     "create",
-    keys=("head", "events", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT, "shard_incarnation"),
+    keys=(
+        "head", "events", "tombstone", "idempotency", "by_creation", *_SESSION_COMMIT, "shard_incarnation", "elsewhere",
+    ),
     args=(
         "member", "session_id", "uid", "fingerprint", "retention", "max_bytes", "idle_ms", "life_ms", "mask", "body",
-        "channel", "inline_limit", "log_length", "n_sets",
+        "channel", "inline_limit", "log_length", "checked", "bit1", "bit2", "bit3", "bit4", "n_sets",
     ),
 )  # fmt: skip
 MINT = Script("mint", keys=("minted",), args=("name", "proposed", "retention"))
@@ -97,7 +99,7 @@ DELETE = Script(
 )  # fmt: skip
 EVENTS = Script(
     "events",
-    keys=("head", "events", "tombstone"),
+    keys=("head", "events", "tombstone", "retired"),
     args=(
         "member", "after", "after_us", "after_uid", "after_incarnation", "strict", "before", "mask", "count",
         "scan_limit", "byte_limit", "reverse",
@@ -105,7 +107,7 @@ EVENTS = Script(
 )  # fmt: skip
 TRIM = Script("trim", keys=("head", "events"), args=("member", "before"))
 NEWEST = Script("newest", keys=("index",), args=("name", "highest", "count"))
-OPEN = Script("open", keys=("shard_incarnation", "run", "lease"), args=("name", "proposed", "run_id"))
+OPEN = Script("open", keys=("shard_incarnation", "run", "lease", "log"), args=("name", "proposed", "run_id"))
 POSITION = Script("position", keys=("shard_incarnation", "log"), args=("name",))
 COMMITS = Script("commits", keys=("log", "shard_incarnation"), args=("name", "after", "after_digest", "count"))
 META = Script("meta", keys=("meta",), args=("name", "shards", "format"))

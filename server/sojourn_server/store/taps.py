@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..domain.cursor import SessionCursor, ShardCursor, ShardPosition
-from ..domain.errors import DrainingError, NotFoundError, PositionError, SojournError
+from ..domain.errors import DrainingError, NotFoundError, PositionError, RetiredError, SojournError
 from ..domain.events import StoredEvent
-from ..domain.session import SessionKey
-from ..ports import ActiveStore, DeletedSession, EventQuery
-from .reading import rolled_back
+from ..domain.session import SessionKey, Tier
+from ..ports import ActiveStore, ArchivedSession, DeletedSession, EventQuery
+from .writing import replaced, rolled_back
 
 if TYPE_CHECKING:
     from .commits import CommitLog
 
-Item = StoredEvent | DeletedSession
+Item = StoredEvent | DeletedSession | ArchivedSession
 TIMER_SLACK = 0.02
 """Seconds a wait may be late: deadlines this close share a timer."""
 _ALWAYS = 1 << 63
@@ -108,11 +108,15 @@ class SessionTap(BaseTap):
         self._behind = True
         self._seen = 0
         self._deleted = False
+        self._archived: ArchivedSession | None = None
 
     def push(self, item: Item) -> None:
         """Takes an item of the feed; a gap means that the log must be read."""
         if isinstance(item, DeletedSession):
             self._deleted = self._behind = True
+            self._seen = _ALWAYS
+        elif isinstance(item, ArchivedSession):
+            self._archived, self._behind = item, True
             self._seen = _ALWAYS
         elif self._behind:
             self._seen = max(self._seen, item.revision)
@@ -150,6 +154,8 @@ class SessionTap(BaseTap):
         self._seen = 0
         try:
             page = await self._store.events(self._key, EventQuery(after=self._at, count=500))
+        except RetiredError as error:
+            return [self._left(error.uid, error.revision)]
         except NotFoundError as error:
             return [self._gone(error)]
         except PositionError as error:
@@ -159,10 +165,21 @@ class SessionTap(BaseTap):
         if page.events:
             self._at = page.events[-1].cursor
         self._behind = page.more or self._seen > self._at.revision
+        if page.tier is not Tier.HOT and not page.more:
+            return [*page.events, self._left(page.head.uid, page.head.revision)]
         return list(page.events)
 
-    def _gone(self, error: NotFoundError) -> DeletedSession:
+    def _left(self, uid: str, revision: int) -> ArchivedSession:
+        """The session is in another tier; nothing more will come."""
+        if uid != self._at.uid:
+            raise replaced(self._key.session_id, str(revision))
+        self._behind = False
+        return ArchivedSession(self._key.session_id, uid, revision)
+
+    def _gone(self, error: NotFoundError) -> DeletedSession | ArchivedSession:
         if error.reason == "SESSION_NOT_FOUND" and not self._deleted:
+            if self._archived and self._archived.uid == self._at.uid:
+                return self._archived
             raise rolled_back(self._key.session_id, "0")
         self._behind = False
         revision = int(error.metadata.get("revision", self._at.revision))
@@ -237,7 +254,7 @@ class TenantTap(BaseTap):
 
     async def _catch_up(self, shard: int) -> list[Item]:
         keys = self._commits.shards[shard]
-        page = await self._commits.after(keys, self._pushed[shard], None)
+        page = await self._commits.after(keys, self._pushed[shard], None, past=True)
         if page.state == "too_old":
             raise PositionError("commits after the cursor are no longer kept", reason="CURSOR_TOO_OLD")
         if page.state == "rolled_back":

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from ..domain.cursor import SessionCursor
 from ..domain.errors import (
     AlreadyExistsError,
     ConflictError,
+    FieldChangedError,
+    MaybeElsewhereError,
     NotFoundError,
+    PositionError,
     SojournError,
     StoreUnavailableError,
 )
 from ..domain.events import NO_PRECONDITION, Committed, Write
 from ..domain.session import SessionKey, SessionStatus
 from . import scripts
-from .keys import SessionKeys
+from .keys import SessionKeys, places
 from .scripts import Command
 from .wire import Reply
 
@@ -31,6 +35,9 @@ class WriteSettings:
     idempotency_seconds: int = 86_400
 
 
+_NOWHERE = (0, 0, 0, 0)
+
+
 def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> Command:
     """The call that commits `write`."""
     effects = write.effects
@@ -44,30 +51,34 @@ def write_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> C
     flat += effects.increments.values()
     flat += effects.stamps
     flat += effects.requests
+    for expected_field in write.expects.items():
+        flat += expected_field
     shard = keys.shard
     fingerprint = ""
     expected: int | str = ""
     status: int | str = ""
     fence: int | str = ""
+    known = ""
     if write.precondition is not NO_PRECONDITION:
         pre = write.precondition
         expected = "" if pre.expected_revision is None else pre.expected_revision
         status = "" if pre.required_status is None else int(pre.required_status)
         fence = "" if pre.fencing_token is None else pre.fencing_token
+        known = known_text(pre.known)
     if write.idempotency_key:
-        fingerprint = fingerprint_of(b"w", write.body, f"{expected}|{status}|{fence}".encode())
+        fingerprint = fingerprint_of(b"w", write.identity or write.body, f"{expected}|{status}|{fence}".encode())
     return scripts.WRITE.call(
         keys.head, keys.events, keys.requests, keys.tombstone, keys.idempotency_prefix + write.idempotency_key,
         shard.due, shard.dirty, shard.log,
-        keys.member, expected, status, fence, 1 if write.on_ended else 0, settings.max_state_bytes, fingerprint,
+        keys.member, expected, status, fence, known, 1 if write.on_ended else 0, settings.max_state_bytes, fingerprint,
         settings.idempotency_seconds, effects.mask, write.body, shard.channel,
         settings.inline_event_bytes, settings.shard_log_entries,
         len(effects.sets), len(effects.deletes), len(effects.state_increments), len(effects.increments),
-        len(effects.stamps), len(effects.requests), *flat,
+        len(effects.stamps), len(effects.requests), len(write.expects), *flat,
     )  # fmt: skip
 
 
-def create_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> Command:
+def create_command(keys: SessionKeys, write: Write, settings: WriteSettings, *, checked: bool) -> Command:
     """The call that creates a session; of the effects only sets count, its times are stamped by the script."""
     shard, sets = keys.shard, write.effects.sets
     flat: list[str | bytes] = []
@@ -76,10 +87,11 @@ def create_command(keys: SessionKeys, write: Write, settings: WriteSettings) -> 
     fingerprint = fingerprint_of(b"c", _without_uid(write.body, sets["uid"])) if write.idempotency_key else ""
     return scripts.CREATE.call(
         keys.head, keys.events, keys.tombstone, keys.idempotency_prefix + write.idempotency_key, keys.by_creation,
-        shard.due, shard.dirty, shard.log, shard.incarnation,
+        shard.due, shard.dirty, shard.log, shard.incarnation, shard.elsewhere,
         keys.member, write.key.session_id, sets["uid"], fingerprint, settings.idempotency_seconds,
         settings.max_state_bytes, sets.get("idle", ""), sets.get("life", ""), write.effects.mask, write.body,
-        shard.channel, settings.inline_event_bytes, settings.shard_log_entries, len(sets), *flat,
+        shard.channel, settings.inline_event_bytes, settings.shard_log_entries,
+        1 if checked else 0, *(_NOWHERE if checked else places(keys.member)), len(sets), *flat,
     )  # fmt: skip
 
 
@@ -111,6 +123,8 @@ def refusal(reply: Reply, key: SessionKey, write: Write | None = None) -> Sojour
     sid = key.session_id
     if tag == "missing":
         return NotFoundError.missing(sid)
+    if tag == "maybe":
+        return MaybeElsewhereError(sid, reply[2].decode())
     revision = str(int(reply[2])) if len(reply) > 2 else ""
     if tag in ("deleted", "gone"):
         return NotFoundError.deleted(sid, int(revision))
@@ -118,7 +132,29 @@ def refusal(reply: Reply, key: SessionKey, write: Write | None = None) -> Sojour
         return AlreadyExistsError(sid, int(revision))
     if tag == "closed":
         return StoreUnavailableError("the store lost its data and is being opened anew", cause="opening")
+    if tag == "replaced":
+        return replaced(sid, revision)
+    if tag == "rolled_back":
+        return rolled_back(sid, revision)
+    if tag == "changed":
+        return FieldChangedError(f"a field of session {sid!r} has changed", session_id=sid, field=reply[3].decode())
     return _conflict(tag, sid, revision, reply, write)
+
+
+def rolled_back(session_id: str, revision: str) -> PositionError:
+    """The store lost history that a cursor or a watcher had seen; revision 0 when it has nothing of the session."""
+    return PositionError(
+        f"the store lost history of session {session_id!r} that was read before",
+        reason="HISTORY_ROLLED_BACK", session_id=session_id, revision=revision,
+    )  # fmt: skip
+
+
+def replaced(session_id: str, revision: str) -> PositionError:
+    """The position is one of another session that had the same id."""
+    return PositionError(
+        f"the cursor is of another session than the present {session_id!r}",
+        reason="SESSION_REPLACED", session_id=session_id, revision=revision,
+    )  # fmt: skip
 
 
 def _conflict(tag: str, sid: str, revision: str, reply: Reply, write: Write | None) -> ConflictError:
@@ -164,6 +200,11 @@ def _conflict(tag: str, sid: str, revision: str, reply: Reply, write: Write | No
     error = ConflictError(text, reason=reason, session_id=sid, revision=revision)
     error.metadata.update(facts)
     return error
+
+
+def known_text(known: SessionCursor | None) -> str:
+    """A position as the scripts take it."""
+    return f"{known.uid}|{known.incarnation}|{known.revision}|{known.commit_us}" if known else ""
 
 
 def fingerprint_of(*parts: bytes) -> str:

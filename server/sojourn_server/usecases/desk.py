@@ -11,7 +11,7 @@ from ..domain.cursor import SessionCursor
 from ..domain.errors import DrainingError, NotFoundError, SojournError
 from ..domain.requests import Request, RequestState
 from ..domain.session import SessionKey
-from ..ports import DeletedSession, Hub, RequestStore
+from ..ports import ArchivedSession, DeletedSession, Hub, RequestStore
 from .admission import AWAY, GONE, Admission
 from .background import Background
 from .tracked import Tracked
@@ -132,6 +132,9 @@ class Desk:
                         for item in await tap.next(max(until - loop.time(), 0.0)):
                             if isinstance(item, DeletedSession):
                                 self._end_all(NotFoundError.deleted(item.session_id, item.revision))
+                                return
+                            if isinstance(item, ArchivedSession):  # no request of it was live
+                                self._end_all(NotFoundError.missing(item.session_id))
                                 return
                             self.cursor = item.cursor
                             self._notice(item.mask)

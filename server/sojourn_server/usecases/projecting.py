@@ -24,6 +24,7 @@ from ..domain.session import Session, SessionKey
 from ..ports import ActiveStore, EventPage, EventQuery
 from ..ports.catalog import Catalog, Projection
 from ..ports.outbox import Backlog, Outbox
+from .recovery import Recovery
 
 log = structlog.get_logger()
 
@@ -57,11 +58,12 @@ class Projector:
 
     Args:
         period: seconds between two looks when nothing more waits.
+        recovery: None: sessions that the store has in another copy than the catalog are set aside.
     """
 
     def __init__(
         self, store: ActiveStore, outbox: Outbox, catalog: Catalog, read_details: DetailReader, worker: str, *,
-        period: float,
+        period: float, recovery: Recovery | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._outbox = outbox
@@ -69,6 +71,7 @@ class Projector:
         self._read_details = read_details
         self._worker = worker
         self._period = period
+        self._recovery = recovery
         self._task: asyncio.Task[None] | None = None
         self._aside: dict[SessionKey, float] = {}
         self.backlog = Backlog()
@@ -104,6 +107,8 @@ class Projector:
 
     async def _bring(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Exception]:
         """Returns what the catalog does not take, and why."""
+        if self._recovery:
+            await self._recovery.certain()
         failures: dict[SessionKey, Exception] = {}
         for _ in range(MOST_ROUNDS):
             work = _Work(failures)
@@ -135,7 +140,7 @@ class Projector:
             part = found[begin : begin + TOGETHER]
             for one, page in zip(part, await asyncio.gather(*map(self._page, part)), strict=True):
                 if page is None:
-                    await self._diverged(one)
+                    await self._diverged(one, work)
                     continue
                 if page.head.uid != one.session.uid:  # deleted since its head was read
                     work.again.append(one.key)
@@ -180,11 +185,17 @@ class Projector:
         except NotFoundError:
             return _NOTHING
 
-    async def _diverged(self, one: _Found) -> None:
+    async def _diverged(self, one: _Found, work: _Work) -> None:
         """The store was put back to an older copy, or failed over to one, and may have gone on from there. What the
         catalog has is not to be mixed with that, or undone by it."""
-        log.error("the store lost events that the catalog has", **_names(one.key), catalog=one.known)
-        await self._set_aside(one.key)
+        log.error(
+            "the store lost events that the catalog has",
+            **_names(one.key), store=one.session.revision, catalog=one.known,
+        )  # fmt: skip
+        if self._recovery and await self._recovery.diverged(one.key, one.session):
+            work.again.append(one.key)
+        else:
+            await self._set_aside(one.key)
 
     def _cut(self, one: _Found, page: EventPage) -> None:
         """What of a page is stored."""

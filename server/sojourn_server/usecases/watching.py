@@ -14,10 +14,13 @@ from ..domain.errors import DrainingError, LimitExceededError, PositionError, So
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
 from ..domain.session import Session, SessionKey, SessionStatus
-from ..ports import ActiveStore, DeletedSession, Hub, ShardTap, Tap
+from ..ports import ActiveStore, ArchivedSession, DeletedSession, Hub, ShardTap, Tap
+from .losses import Losses
 from .presence import Presence
 
 STATUS = kind_mask([ChangeKind.STATUS_CHANGED])
+AWAY = ("STORE_UNAVAILABLE", "CATALOG_UNAVAILABLE", "BLOBS_UNAVAILABLE")
+"""What a watch that is live waits for."""
 EARLY = 0.05
 """Seconds a progress marker may be early: more than the slack of any tap's timer, or waiting for the rest would
 spin."""
@@ -40,7 +43,8 @@ class GoingAway:
     cursor: SessionCursor | ShardCursor
 
 
-Message = Session | list[StoredEvent] | Progress | DeletedSession | GoingAway
+Departure = DeletedSession | ArchivedSession
+Message = Session | list[StoredEvent] | Progress | Departure | GoingAway
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,20 @@ class TenantWatchQuery:
 
 class Watching:
     """Watches; each yields messages until it ends. Errors are those of the Hub port, and the limit
-    `watches_per_worker`."""
+    `watches_per_worker`.
 
-    def __init__(self, store: ActiveStore, hub: Hub, presence: Presence, *, max_watches: int) -> None:
+    Args:
+        store: sessions of every tier.
+        losses: is told what watchers had seen of lost history.
+    """
+
+    def __init__(
+        self, store: ActiveStore, hub: Hub, presence: Presence, *, max_watches: int, losses: Losses | None = None
+    ) -> None:
         self._store = store
         self._hub = hub
         self._presence = presence
+        self._losses = losses
         self._max_watches = max_watches
         self._watches = 0
 
@@ -90,14 +102,14 @@ class Watching:
             pace, last = _Pace(query.interval), _Last(cursor)
             try:
                 while True:
-                    events, deleted = _split(await _next(tap, pace))
+                    events, departure = _split(await _next(tap, pace))
                     if events:
                         last.event = events[-1]
                         kept = events if not query.mask else [e for e in events if e.mask & query.mask]
                         if kept:
                             yield kept
-                    if deleted:
-                        yield deleted
+                    if departure:
+                        yield departure
                         return
                     if (
                         query.until_ended
@@ -112,6 +124,7 @@ class Watching:
             except PositionError as error:
                 if error.reason == "SLOW_CONSUMER":
                     error.metadata.update(session_id=key.session_id, cursor=last.cursor.encode())
+                self._notice(error, key, last.cursor)
                 raise
 
     async def tenant(self, tenant: str, query: TenantWatchQuery) -> AsyncGenerator[Message]:
@@ -142,8 +155,17 @@ class Watching:
         self, key: SessionKey, after: int | SessionCursor | None
     ) -> AsyncIterator[tuple[SessionCursor, Tap]]:
         with self._place(), self._presence.at(key):
-            async with self._hub.session(key, after) as opened:
-                yield opened
+            try:
+                async with self._hub.session(key, after) as opened:
+                    yield opened
+            except PositionError as error:
+                self._notice(error, key, after)
+                raise
+
+    def _notice(self, error: PositionError, key: SessionKey, seen: int | SessionCursor | None) -> None:
+        """What a watcher had seen may be lost."""
+        if self._losses and error.reason == "HISTORY_ROLLED_BACK" and isinstance(seen, SessionCursor):
+            self._losses.noticed(key, seen)
 
     @asynccontextmanager
     async def _at_tenant(self, tenant: str, after: ShardCursor | None) -> AsyncIterator[ShardTap]:
@@ -210,20 +232,20 @@ class _Pace:
         return True
 
 
-async def _next(tap: Tap, pace: _Pace) -> list[StoredEvent | DeletedSession]:
-    """What the tap gives; nothing when a progress marker is due. A store that is away for a moment is waited for."""
+async def _next(tap: Tap, pace: _Pace) -> list[StoredEvent | Departure]:
+    """What the tap gives; nothing when a progress marker is due. Where events are read from may be away for a moment: that is waited for."""
     try:
         return await tap.next(pace.left())
     except SojournError as error:
-        if error.reason != "STORE_UNAVAILABLE":
+        if error.reason not in AWAY:
             raise
         await asyncio.sleep(min(pace.left(), 0.2))
         return []
 
 
-def _split(items: list[StoredEvent | DeletedSession]) -> tuple[list[StoredEvent], DeletedSession | None]:
-    """The events, and the deletion that may be the last item of a session's flow."""
-    if items and isinstance(items[-1], DeletedSession):
+def _split(items: list[StoredEvent | Departure]) -> tuple[list[StoredEvent], Departure | None]:
+    """The events, and the departure that may be the last item of a session's flow."""
+    if items and isinstance(items[-1], Departure):
         return cast(list[StoredEvent], items[:-1]), items[-1]
     return cast(list[StoredEvent], items), None
 
@@ -245,15 +267,15 @@ class _Matcher:
         self._snapshots[session.id] = session.revision
 
     async def keep(
-        self, items: list[StoredEvent | DeletedSession], mask: int
-    ) -> list[list[StoredEvent] | DeletedSession]:
+        self, items: list[StoredEvent | Departure], mask: int
+    ) -> list[list[StoredEvent] | Departure]:
         """The items of matching sessions, as messages in their order."""
-        messages: list[list[StoredEvent] | DeletedSession] = []
+        messages: list[list[StoredEvent] | Departure] = []
         now = {} if self._everything else await self._match_again(items)
         for item in items:
             if not self._keeps(item, now):
                 continue
-            if isinstance(item, DeletedSession):
+            if isinstance(item, Departure):
                 messages.append(item)
             elif not mask or item.mask & mask:
                 if messages and isinstance(messages[-1], list):
@@ -262,10 +284,10 @@ class _Matcher:
                     messages.append([item])
         return messages
 
-    def _keeps(self, item: StoredEvent | DeletedSession, now: dict[str, bool]) -> bool:
+    def _keeps(self, item: StoredEvent | Departure, now: dict[str, bool]) -> bool:
         sid = item.session_id
         before = self._everything or self._matched.get(sid, False)
-        if isinstance(item, DeletedSession):
+        if isinstance(item, Departure):
             self._matched.pop(sid, None)
             self._snapshots.pop(sid, None)
             return before
@@ -276,7 +298,7 @@ class _Matcher:
             return before or now[sid]
         return before or now.get(sid, False)
 
-    async def _match_again(self, items: list[StoredEvent | DeletedSession]) -> dict[str, bool]:
+    async def _match_again(self, items: list[StoredEvent | Departure]) -> dict[str, bool]:
         """Reads the heads of sessions that are new here or may have changed what the filter asks for."""
         unknown = dict.fromkeys(
             item.session_id

@@ -8,10 +8,11 @@ from hypothesis import given
 from sojourn_server.domain import changes as ch
 from sojourn_server.domain.effects import INT64_MAX, INT64_MIN, Effects, effects_of
 from sojourn_server.domain.errors import ConflictError
-from sojourn_server.domain.fold import fold
+from sojourn_server.domain.fold import Folded, fold
+from sojourn_server.domain.heads import after, head_fields, size_of
 from sojourn_server.domain.session import Session, SessionStatus
 from sojourn_server.store.heads import parse_head
-from tests.support.changes import caller_changes, creations, writes
+from tests.support.changes import caller_changes, creations, histories, writes
 
 Head = dict[str, bytes]
 
@@ -47,7 +48,7 @@ def apply(head: Head, effects: Effects, us: int) -> Head:
     return after
 
 
-@given(creations, writes)
+@given(creations, histories)
 def test_a_head_is_the_fold_of_its_changes(created, written):
     head: Head = {"inc": b"1nc"}
     folded, open_invocations = Session("s", "", "1nc"), {}
@@ -59,6 +60,33 @@ def test_a_head_is_the_fold_of_its_changes(created, written):
         fold(folded, changes, us, open_invocations)
         flat = [part for name, value in head.items() for part in (name.encode(), value)]
         assert parse_head("s", flat) == folded
+
+
+@given(creations, histories)
+def test_a_head_is_made_of_a_fold(created, written):
+    head: Head = {"inc": b"1nc"}
+    folded = Folded(Session("s", "", "1nc"))
+    for us, changes in enumerate([[created], *written], start=1_700_000_000_000_000):
+        try:
+            effects = effects_of(changes)
+            one_more = apply(head, effects, us)
+        except (RefusedError, ConflictError):
+            continue
+        if head and not effects.state_increments:
+            stamped = dict.fromkeys(("updated", "rev", *effects.stamps))
+            expected = {name: value for name, value in one_more.items() if name not in stamped}
+            made = after(head_fields(folded), effects)
+            assert {name: value for name, value in made.items() if name not in stamped} == expected
+        head = one_more
+        folded.add(changes, us)
+        assert head_fields(folded) == head
+
+
+def test_the_size_of_a_head_is_that_of_what_callers_named():
+    folded = Folded(Session("s", "uid", "inc", purpose="not counted", tools={"tool": 12}, counters={"messages": 3}))
+    assert size_of(head_fields(folded)) == len("u:tool")
+    folded.session.state, folded.open_invocations = {"ü": b"12"}, {"i": "r/t"}
+    assert size_of(head_fields(folded)) == len("u:tools:ü12o:ir/t".encode())
 
 
 @given(writes)

@@ -9,27 +9,32 @@ from pathlib import Path
 import sojourn
 
 PUBLIC = """
-AccessDeniedError ArtifactAttached Batching BlobsUnavailableError CatalogUnavailableError Change ChangeKind Client
-ClientAlreadyConnectedError ClientClosedError ClientNotConnectedError ClientStateError Consistency Counters
-CursorInFutureError CursorMalformedError CursorTooOldError Custom DeadlineExceededError Durability Event
-FencingTokenRejectedError Forked FoundInvocation FoundSession Fragment HistoryRolledBackError
-IdempotencyKeyReusedError InfoUpdated IntegerOverflowError InvalidFieldError InvalidRequestError Invocation
+AccessDeniedError Artifact ArtifactAttached ArtifactCorruptError ArtifactNotFoundError ArtifactReader Batching
+BlobsUnavailableError CatalogUnavailableError Change ChangeKind CleanedSession CleanupAction CleanupProgress Client
+ClientAlreadyConnectedError ClientClosedError ClientNotConnectedError ClientStateError Comparison Consistency Counters
+CursorInFutureError CursorMalformedError CursorTooOldError Custom DeadlineExceededError Difference Durability Event
+ExportResult FencingTokenRejectedError FileInvalidError Forked FoundInvocation FoundSession Fragment HistoryRolledBackError
+IdempotencyKeyReusedError ImportResult InfoUpdated IntegerOverflowError InvalidFieldError InvalidRequestError Invocation
 InvocationCall InvocationFinished InvocationNotFoundError InvocationStarted InvocationStatus Keepalive LeaseLostError
 LimitExceededError LogAppended LogLevel Message MessageAppended MessageRole NotAnIntegerError OutcomeUnknownError
 PageTokenInvalidError Pool PoolHandle PoolNotFoundError PoolSlot PreconditionError ProtocolError QueueTimeoutError
 Request RequestAdmitted RequestCancelRequested RequestCancelledError RequestEndedError RequestFinished RequestLost
 RequestNotAdmittedError RequestNotFoundError RequestOutcome RequestPolicy RequestProgressed RequestQueued RequestState
 RequestSupersededError ResourceExhaustedError Restored ResultSet Results ResumeError RetryPolicy RevisionConflictError
-ServerDrainingError ServerError ServerUnreachableError Session SessionAlreadyExistsError SessionCreated SessionDeleted
-SessionDeletedError SessionEndedError SessionHandle SessionNotFoundError SessionNotLoadedError SessionReplacedError
-SessionStatus SessionWatch SessionsWatch Signal SlowConsumerError SojournError StateDeleted StateIncremented
-StateLimitExceededError StateSet StatusChanged StatusConflictError StepFinished StepStatus StepSummary Storage
-StoreFullError StoreUnavailableError TLS TextSource Tier Timeouts TooLargeError TrackedRequest TrackingError
-UnavailableError UnknownChange Usage Watching Write WriteResult
+ServerDrainingError ServerError ServerUnreachableError Session SessionAlreadyExistsError SessionArchived
+SessionCreated SessionDeleted SessionDeletedError SessionEndedError SessionHandle SessionNotFoundError
+SessionNotLoadedError SessionReplacedError SessionStatistics SessionStatus SessionWatch SessionsWatch Signal
+SlowConsumerError SojournError StateDeleted StateIncremented StateLimitExceededError StateSet Statistics
+StatisticsBucket StatisticsReport StatusChanged StatusConflictError StepComparison StepFinished StepStatus StepSummary
+Storage StoreFullError StoreUnavailableError TLS Template TemplateAlreadyExistsError TemplateNotFoundError TextSource
+Tier Timeouts TooLargeError ToolComparison ToolStatistics TrackedRequest TrackingError UnavailableError UnknownChange
+UploadNotFoundError Usage ValueComparison Watching Write WriteResult
 """
 MODULES = [
+    "artifacts",
     "changes",
     "client",
+    "comparison",
     "config",
     "enums",
     "errors",
@@ -38,7 +43,10 @@ MODULES = [
     "pool",
     "results",
     "session",
+    "statistics",
+    "templates",
     "testing",
+    "tiers",
     "tracking",
     "watch",
     "write",

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from sojourn import Client, CursorTooOldError, Event, InvalidFieldError, SessionDeleted
+from sojourn import Client, CursorTooOldError, Event, InvalidFieldError, SessionArchived, SessionDeleted
 from sojourn.v1 import session_service_pb2 as pb
 from tests.unit.sdk.fake_service import FakeService, abort, event
 from tests.unit.sdk.fake_service import cursor as position
@@ -38,7 +38,7 @@ def stream(*messages: Response, fault: str = "", reason: str = ""):
     return script
 
 
-async def take(watch: AsyncIterator[Event | SessionDeleted], count: int) -> list[tuple[str, int]]:
+async def take(watch: AsyncIterator[Event | SessionDeleted | SessionArchived], count: int) -> list[tuple[str, int]]:
     return [(item.session_id, item.revision) for item in [await anext(watch) for _ in range(count)]]
 
 

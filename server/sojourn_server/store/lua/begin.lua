@@ -3,14 +3,15 @@
 --
 -- KEYS   head events requests queue lease tombstone due dirty log
 -- ARGV   member, request_id, resume 0|1, name, priority, policy, exclusive 0|1, lease_ms, queue_ms (0 none), wide, pool,
---        reserved 0|1, slot, slot_token, expected_revision|'', required_status|'', label, default_limit, max_queued,
+--        reserved 0|1, slot, slot_token, expected_revision|'', required_status|'', known|'', label, default_limit, max_queued,
 --        ended_prefix, retention s, channel, inline_limit, log_length
 --        `wide` is the kinds of wider scopes as digits; `reserved` 1: their slots are taken already.
 -- RESULT {member, 'ok'|'resumed', shown record, revision, {{id, wide, pool, user, project} of each it replaced},
 --        {ids that reserve now}}
 --        {member, 'unknown'} {member, 'before', own, outcome, revision, why} {member, 'lapsed'} {member, 'full', limit}
 --        {member, 'queue_full'} {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
---        {member, 'revision', revision} {member, 'status', revision, status}
+--        {member, 'revision', revision} {member, 'status', revision, status} {member, 'replaced', revision}
+--        {member, 'rolled_back', revision}
 -- EVENTS one: what it replaced, whom it asks to stop, RequestQueued or RequestAdmitted; none when resumed
 --@include session
 --@include now
@@ -28,6 +29,7 @@ if resume == '1' then
   --@include before
 end
 
+--@include known
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
 if required_status ~= '' and required_status ~= status then return {member, 'status', revision, status} end
 if status ~= '1' then return {member, 'ended', revision, status} end

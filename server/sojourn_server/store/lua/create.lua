@@ -1,12 +1,14 @@
 #!lua
 -- Creates a session: its head and its first event; nothing when the id is taken.
 --
--- KEYS   head events tombstone idempotency by_creation due dirty log shard_incarnation
+-- KEYS   head events tombstone idempotency by_creation due dirty log shard_incarnation elsewhere
 -- ARGV   member, session_id, uid, fingerprint|'', retention s, max_bytes, idle_ms|'', life_ms|'', mask, body, channel,
---        inline_limit, log_length, n_sets, then so many (field, value)
+--        inline_limit, log_length, checked 0|1, bit1, bit2, bit3, bit4, n_sets, then so many (field, value)
+--        `checked` 1: the catalog was asked, or need not be.
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
 --        {member, 'exists', revision, updated us, uid, incarnation} {member, 'gone', revision}
 --        {member, 'bytes', 0, actual, limit} {member, 'reused', revision} {member, 'closed'}
+--        {member, 'maybe', uid of the session deleted last|''} when another tier may have a session of this id
 -- EVENTS one, revision 1, with `body`
 local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'updated')
 
@@ -18,6 +20,10 @@ if first then
 end
 
 if h[1] then return {member, 'exists', h[3], h[4], h[1], h[2]} end
+if checked ~= '1' then
+  --@include elsewhere
+  if maybe then return {member, 'maybe', redis.call('HGET', tombstone, 'uid') or ''} end
+end
 
 local incarnation = redis.call('GET', shard_incarnation)
 if not incarnation then return {member, 'closed'} end

@@ -3,12 +3,13 @@
 -- stay until they finish.
 --
 -- KEYS   head events requests queue lease tombstone due dirty log idempotency
--- ARGV   member, to (status), why, label, when, expected_revision|'', required_status|'', fencing_token|'', fingerprint|'',
---        default_limit, ended_prefix, retention s, channel, inline_limit, log_length
+-- ARGV   member, to (status), why, label, when, expected_revision|'', required_status|'', fencing_token|'', known|'',
+--        fingerprint|'', default_limit, ended_prefix, retention s, channel, inline_limit, log_length
 --        `when`: asked; due (only when its time is over, `why` is found here); room (only when it has no live request).
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1} {member, 'not_due'} {member, 'missing'}
 --        {member, 'deleted', revision} {member, 'ended', revision, status} {member, 'revision', revision}
 --        {member, 'status', revision, status} {member, 'fence', revision} {member, 'reused', revision}
+--        {member, 'replaced', revision} {member, 'rolled_back', revision}
 -- EVENTS one: StatusChanged, and RequestFinished of each request that was queued
 --@include recall
 if first then
@@ -16,6 +17,7 @@ if first then
   return {member, 'ok', first.revision, first.us, first.uid, first.incarnation, 1}
 end
 --@include session
+--@include known
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
 if required_status ~= '' and required_status ~= status then return {member, 'status', revision, status} end
 if status ~= '1' then

@@ -1,18 +1,20 @@
 #!lua flags=no-writes
 -- Reads a page of a session's event log.
 --
--- KEYS   head events tombstone
+-- KEYS   head events tombstone retired
 -- ARGV   member, after (exclusive; 0 = from the oldest kept), after_us|'', after_uid|'', after_incarnation|'', strict 0|1,
 --        before (exclusive)|'', mask (0 = all), count, scan_limit, byte_limit, reverse 0|1
 --        `after_us` is the commit time the reader saw at `after`; `strict` 1 = refuse a position whose following events are gone.
 -- RESULT {member, 'ok', uid, incarnation, head revision, head us, oldest, scanned, more 0|1, {revision, {fields}, ...}}
---        {member, 'missing'} {member, 'deleted', revision, uid} {member, 'replaced', revision} {member, 'rolled_back', revision}
+--        {member, 'missing'} {member, 'retired', revision, uid} {member, 'deleted', revision, uid} {member, 'replaced', revision} {member, 'rolled_back', revision}
 --        {member, 'future', revision} {member, 'too_old', revision, oldest, us before oldest, uid, incarnation}
 -- EVENTS none
 local h = redis.call('HMGET', head, 'uid', 'inc', 'rev', 'updated', 'oldest')
 if not h[1] then
   local gone = redis.call('HMGET', tombstone, 'rev', 'uid')
   if gone[1] then return {member, 'deleted', gone[1], gone[2]} end
+  local moved = redis.call('HMGET', retired, 'rev', 'uid')
+  if moved[1] then return {member, 'retired', moved[1], moved[2]} end
   return {member, 'missing'}
 end
 

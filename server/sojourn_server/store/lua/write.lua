@@ -2,14 +2,15 @@
 -- Commits one write to a session: checks the precondition, applies the effects, appends the event; all or nothing.
 --
 -- KEYS   head events requests tombstone idempotency due dirty log
--- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', on_ended 0|1, max_bytes, fingerprint|'',
---        retention s, mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes,
---        n_state_increments, n_increments, n_stamps, n_requests, then so many (field, value), field, (field, delta),
---        fields and then as many deltas, field, request that must be admitted
+-- ARGV   member, expected_revision|'', required_status|'', fencing_token|'', known|'', on_ended 0|1, max_bytes,
+--        fingerprint|'', retention s, mask, body, channel, inline_limit, log_length, then the counts n_sets, n_deletes,
+--        n_state_increments, n_increments, n_stamps, n_requests, n_expects, then so many (field, value), field,
+--        (field, delta), fields and then as many deltas, field, request that must be admitted, (field, value it must have)
 -- RESULT {member, 'ok', revision, commit us, uid, incarnation, replayed 0|1}
 --        {member, 'missing'} {member, 'deleted', revision} {member, 'ended', revision, status}
 --        {member, 'revision', revision} {member, 'status', revision, status} {member, 'fence', revision}
---        {member, 'not_admitted', revision, request id}
+--        {member, 'not_admitted', revision, request id} {member, 'changed', revision, field}
+--        {member, 'replaced', revision} {member, 'rolled_back', revision}
 --        {member, 'bytes', revision, actual, limit} {member, 'not_integer', revision, field}
 --        {member, 'overflow', revision, field} {member, 'reused', revision}
 -- EVENTS one, revision + 1, with `body`
@@ -38,6 +39,7 @@ if not uid then
   return {member, 'missing'}
 end
 
+--@include known
 if expected_revision ~= '' and expected_revision ~= revision then return {member, 'revision', revision} end
 if required_status ~= '' and required_status ~= status then return {member, 'status', revision, status} end
 if status ~= '1' and on_ended ~= '1' then return {member, 'ended', revision, status} end
@@ -49,6 +51,10 @@ for i = stamps_to + 1, stamps_to + n_requests do
   -- An invocation under a request that has left would never be closed.
   local record = redis.call('HGET', requests, 'q:' .. ARGV[i])
   if not record or string.sub(record, 1, 2) ~= '3\n' then return {member, 'not_admitted', revision, ARGV[i]} end
+end
+
+for i = stamps_to + n_requests + 1, stamps_to + n_requests + 2 * n_expects, 2 do
+  if (redis.call('HGET', head, ARGV[i]) or '') ~= ARGV[i + 1] then return {member, 'changed', revision, ARGV[i]} end
 end
 
 local grown, before = 0, nil

@@ -1,0 +1,88 @@
+"""The sweep: objects in the blob store that nobody refers to any more, because whoever wrote them was stopped before it
+could say so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from ..domain.paths import ARTIFACTS, INCOMING, SESSIONS, UPLOADS
+from ..ports.blobs import Blob, BlobStore
+from ..ports.outbox import Outbox
+from ..ports.tiers import TierCatalog
+
+log = structlog.get_logger()
+
+BATCH = 500
+"""Paths asked about at a time."""
+
+
+@dataclass
+class Sweep:
+    """Removes objects that are older than `grace_us` and that nobody refers to. Two at the same time do no harm."""
+
+    blobs: BlobStore
+    tiers: TierCatalog
+    outbox: Outbox
+    grace_us: int
+
+    async def run(self, now_us: int) -> int:
+        """Looks at everything once; returns how many objects were removed."""
+        before = now_us - self.grace_us
+        removed: Counter[str] = Counter()
+        removed[SESSIONS] = await self._sweep_sessions(before)
+        # What the catalog does not know yet it may still refer to.
+        if (await self.outbox.backlog()).seconds * 1_000_000 < self.grace_us:
+            removed[ARTIFACTS] = await self._sweep_artifacts(before)
+        for folder in (UPLOADS, INCOMING):
+            async for batch in self._old(folder, before):
+                removed[folder] += await self._remove(batch)
+        if removed.total():
+            log.info("swept", **{folder: count for folder, count in removed.items() if count})
+        return removed.total()
+
+    async def _sweep_sessions(self, before: int) -> int:
+        count = 0
+        async for batch in self._old(SESSIONS, before):
+            used = await self.tiers.used_paths([blob.path for blob in batch])
+            count += await self._remove([blob for blob in batch if blob.path not in used])
+        return count
+
+    async def _sweep_artifacts(self, before: int) -> int:
+        count = 0
+        async for batch in self._old(ARTIFACTS, before):
+            names = {blob.path: _digests(blob.path) for blob in batch}
+            used = await self.tiers.used_artifacts(list(names.values()))
+            count += await self._remove([blob for blob in batch if names[blob.path] not in used])
+        return count
+
+    async def _old(self, folder: str, before: int) -> AsyncIterator[list[Blob]]:
+        batch: list[Blob] = []
+        async for blob in self.blobs.list(folder):
+            if blob.modified_us < before:
+                batch.append(blob)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    async def _remove(self, blobs: list[Blob]) -> int:
+        count = 0
+        for blob in blobs:
+            # Whoever is about to refer to an object writes it anew, or touches it: then it is not that old any more.
+            now = await self.blobs.head(blob.path)
+            if now is not None and now.modified_us == blob.modified_us:
+                await self.blobs.delete(blob.path)
+                log.debug("removed an orphan", path=blob.path)
+                count += 1
+        return count
+
+
+def _digests(path: str) -> tuple[str, str]:
+    """(tenant's digest, SHA-256) of an artifact."""
+    _, tenant, _, sha256 = path.split("/")
+    return tenant, sha256

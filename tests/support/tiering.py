@@ -1,0 +1,164 @@
+"""The tiers put together over a store, a catalog and a directory, with a hook that kills whoever works at any step."""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sojourn_server.catalog.catalog import SqlCatalog
+from sojourn_server.compose_tiers import TierUseCases, Tiers, compose_tiers, make_archiver, tier_use_cases
+from sojourn_server.domain.requests import Quotas
+from sojourn_server.domain.session import Session, SessionKey
+from sojourn_server.ports import EventQuery
+from sojourn_server.ports.blobs import Blob, BlobStore
+from sojourn_server.rpc.codec import ProtoCodec
+from sojourn_server.settings import Settings
+from sojourn_server.store.opening import Store
+from sojourn_server.usecases.archiver import Archiver
+from sojourn_server.usecases.background import Background
+from sojourn_server.usecases.lifecycle import Expiry, Places
+from sojourn_server.usecases.sessions import Sessions
+
+AT_ONCE: dict[str, Any] = {"recent_after_seconds": 0, "archive_after_seconds": 0, "snapshot_seconds": 0}
+NEVER = 1_000_000
+"""Seconds that no test lasts."""
+
+
+class KilledError(BaseException):
+    """The process is dead: nothing that is tried afterwards happens."""
+
+
+@dataclass
+class Fate:
+    """Kills at the call with number `at` (from 0; None: never), before or after it was done."""
+
+    at: int | None = None
+    after: bool = False
+    calls: int = 0
+    dead: bool = False
+
+    def before_call(self) -> None:
+        if self.dead:
+            raise KilledError
+        self.calls += 1
+        self._strike(after=False)
+
+    def after_call(self) -> None:
+        self._strike(after=True)
+
+    def _strike(self, *, after: bool) -> None:
+        if self.at is not None and self.calls == self.at + 1 and self.after is after:
+            self.dead = True
+            raise KilledError
+
+
+class Mortal:
+    """An adapter whose calls are under a fate."""
+
+    def __init__(self, inner: Any, fate: Fate) -> None:
+        self._inner, self._fate = inner, fate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if inspect.iscoroutinefunction(found):
+            return self._call(found)
+        if callable(found):
+            return self._begin(found)
+        return Mortal(found, self._fate) if name == "tiers" else found
+
+    def _call(self, found: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self._fate.before_call()
+            result = await found(*args, **kwargs)
+            self._fate.after_call()
+            return result
+
+        return call
+
+    def _begin(self, found: Callable[..., Any]) -> Callable[..., Any]:
+        def begin(*args: Any, **kwargs: Any) -> Any:
+            self._fate.before_call()
+            return found(*args, **kwargs)
+
+        return begin
+
+
+class Clock:
+    """The ClockPort."""
+
+    def seconds(self) -> int:
+        return 0
+
+
+@dataclass
+class Worker:
+    """One process' use cases over a store, a catalog and a blob store."""
+
+    tiers: Tiers
+    calls: TierUseCases
+    sessions: Sessions
+    archiver: Archiver
+    background: Background
+
+    @property
+    def store(self) -> Any:
+        """The store over all tiers."""
+        return self.tiers.store
+
+    async def close(self) -> None:
+        await self.background.close(1)
+
+
+def worker(store: Store, catalog: SqlCatalog, blobs: BlobStore, fate: Fate | None = None, **settings: Any) -> Worker:
+    """A new process; with a fate, one that may be killed."""
+    if fate is not None:
+        names = ("active", "outbox", "residence")
+        store = replace(store, **{name: Mortal(getattr(store, name), fate) for name in names})
+        catalog, blobs = Mortal(catalog, fate), Mortal(blobs, fate)  # type: ignore[assignment]
+    background = Background()
+    chosen = Settings(ephemeral=True, **settings)
+    tiers = compose_tiers(store, catalog, blobs, background, secrets.token_hex(4), chosen)
+    places = Places(store.occupancy, tiers.store, tiers.lifecycle, Quotas(), Expiry())
+    sessions = Sessions(tiers.store, tiers.lifecycle, ProtoCodec(), Clock(), places, Expiry())
+    calls = tier_use_cases(tiers, store, catalog, sessions, places, Clock())
+    return Worker(tiers, calls, sessions, make_archiver(tiers, store, catalog, blobs, chosen), background)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A session as a reader sees it, but for where it is."""
+
+    session: Session
+    events: tuple[tuple[int, int, bytes], ...]
+
+
+async def look(worker: Worker, key: SessionKey, *, page: int = 100) -> Seen:
+    """Reads a session and its whole log."""
+    session = await worker.store.get(key, full=True)
+    events: list[tuple[int, int, bytes]] = []
+    while True:
+        found = await worker.store.events(key, EventQuery(after=events[-1][0] if events else 0, count=page))
+        events += [(event.revision, event.commit_us, event.body) for event in found.events]
+        if not found.more:
+            break
+    return Seen(without_place(session), tuple(events))
+
+
+def without_place(session: Session) -> Session:
+    """The session, but for where it is and who looks at it."""
+    return replace(session, tier=session.tier.HOT, snapshot_path="", archive_path="", connection_count=0)
+
+
+async def paths(blobs: BlobStore) -> list[str]:
+    """Everything in the blob store."""
+    return sorted([blob.path async for blob in _all(blobs)])
+
+
+async def _all(blobs: BlobStore) -> Any:
+    for folder in ("sessions", "artifacts", "uploads", "incoming"):
+        blob: Blob
+        async for blob in blobs.list(folder):
+            yield blob

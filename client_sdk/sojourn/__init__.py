@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from . import client as client
     from . import comparison as comparison
     from . import config as config
+    from . import diagnosis as diagnosis
     from . import enums as enums
     from . import errors as errors
     from . import invocation as invocation
@@ -74,7 +75,10 @@ if TYPE_CHECKING:
     from .config import RetryPolicy as RetryPolicy
     from .config import Timeouts as Timeouts
     from .config import Watching as Watching
+    from .diagnosis import Check as Check
+    from .diagnosis import Diagnosis as Diagnosis
     from .enums import ChangeKind as ChangeKind
+    from .enums import CheckStatus as CheckStatus
     from .enums import CleanupAction as CleanupAction
     from .enums import Consistency as Consistency
     from .enums import Difference as Difference
@@ -229,8 +233,13 @@ _NAMES = {
         "Timeouts",
         "Watching",
     ),
+    "diagnosis": (
+        "Check",
+        "Diagnosis",
+    ),
     "enums": (
         "ChangeKind",
+        "CheckStatus",
         "CleanupAction",
         "Consistency",
         "Difference",
@@ -358,6 +367,7 @@ _MODULES = (
     "client",
     "comparison",
     "config",
+    "diagnosis",
     "enums",
     "errors",
     "invocation",
@@ -384,6 +394,8 @@ __all__ = [
     "CatalogUnavailableError",
     "Change",
     "ChangeKind",
+    "Check",
+    "CheckStatus",
     "CleanedSession",
     "CleanupAction",
     "CleanupProgress",
@@ -400,6 +412,7 @@ __all__ = [
     "CursorTooOldError",
     "Custom",
     "DeadlineExceededError",
+    "Diagnosis",
     "Difference",
     "Durability",
     "Event",

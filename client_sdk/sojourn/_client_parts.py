@@ -12,6 +12,7 @@ from ._transport import insight, render_search, tiers
 from ._transport import templates as rendered
 from .comparison import Comparison
 from .config import Seconds
+from .diagnosis import Diagnosis
 from .enums import CleanupAction
 from .statistics import StatisticsReport
 from .templates import Template
@@ -90,7 +91,8 @@ class TemplateMethods(Connected):
             description: what it is for, for people.
             replace: take the place of one with this name; sessions made from that stay as they are.
 
-        The rest is as for `create_session`, whose arguments win: tags are added, metadata and state are merged key by key.
+        The rest is as for `create_session`, whose arguments win: tags are added, metadata and state are merged key by
+        key.
 
         Raises TemplateAlreadyExistsError, InvalidRequestError and CatalogUnavailableError.
         """
@@ -132,7 +134,15 @@ class TemplateMethods(Connected):
 
 
 class CleanupMethods(Connected):
-    """Cleaning up."""
+    """Cleaning up, and looking whether all is well."""
+
+    async def diagnose(self) -> Diagnosis:
+        """Checks of what the server runs on: engine, catalog, blob store, clocks, settings; what is wrong, and what to do.
+
+        A check that cannot be made has failed; the call does not fail because of it.
+        """
+        core = self._live()
+        return await core.call(core.calls.diagnosis.diagnose)
 
     def cleanup(
         self,

@@ -107,10 +107,21 @@ async def _pieces(file: BinaryIO, told: Told) -> AsyncIterator[bytes]:
     with suppress(OSError, ValueError, AttributeError):
         total = os.fstat(file.fileno()).st_size
     done = 0
-    while piece := await asyncio.to_thread(file.read, PIECE):
+    while piece := await asyncio.to_thread(_read, file):
         yield piece
         done += len(piece)
         told(done, total)
+
+
+def _read(file: BinaryIO) -> bytes:
+    """A whole piece, however little a read gives; less only at the end. The server must see the file's beginning in the
+    first before it wants the rest."""
+    found: list[bytes] = []
+    left = PIECE
+    while left and (data := file.read(left)):
+        found.append(data)
+        left -= len(data)
+    return b"".join(found)
 
 
 class TransferMethods(Connected):

@@ -130,6 +130,17 @@ class CleanupAction(StrEnum):
     """Those that have ended leave the active store now; the others are left alone."""
 
 
+class CheckStatus(StrEnum):
+    """The outcome of a check of what a server runs on."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, but something should be seen to."""
+    FAILED = "failed"
+    """It does not work, or data is in danger."""
+    UNKNOWN = "unknown"
+
+
 class RequestPolicy(StrEnum):
     """What happens when a tracked request cannot be admitted at once."""
 

@@ -15,6 +15,8 @@ import structlog
 from .blobs.opening import open_blobs
 from .catalog.migrating import SchemaError
 from .catalog.opening import migrate_catalog, open_catalog
+from .compose_tiers import compose_tiers, make_archiver, tier_use_cases
+from .compose_transfer import make_exporting, make_importing
 from .domain.errors import SojournError
 from .domain.limits import Limits
 from .domain.requests import Quotas
@@ -26,11 +28,13 @@ from .rpc.changes import ProtoCodec
 from .rpc.details import details
 from .rpc.inlets import Inlets
 from .rpc.outlets import Outlets
+from .rpc.redaction import Redactions
 from .rpc.render_artifacts import attached
 from .rpc.server import GrpcServer
 from .rpc.session_service import SessionServicer
 from .rpc.tracks import Tracks
 from .settings import Settings
+from .settings_checks import settings_checks
 from .store.durability import DurabilityPolicy
 from .store.engine import EmbeddedEngine
 from .store.engine_errors import EngineError
@@ -41,12 +45,12 @@ from .usecases.admission import Admission
 from .usecases.artifacts import Artifacts
 from .usecases.background import Background
 from .usecases.comparing import Comparing
+from .usecases.diagnosing import Diagnosing
 from .usecases.finding import Finding
 from .usecases.history import History
 from .usecases.lifecycle import Expiry, Places
 from .usecases.listing import Listing
 from .usecases.presence import Presence
-from .usecases.projecting import Projector
 from .usecases.reaping import Reaper
 from .usecases.sessions import Sessions
 from .usecases.statistics import Summing
@@ -60,6 +64,8 @@ log = structlog.get_logger()
 HEALTH_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
 """How long what calls began may go on after them when the server ends."""
+RECOVERY_SECONDS = 20.0
+"""How long a server may wait, before it serves, for sessions that the store lost: then they come back as it goes on."""
 POOLS_TENANT = "default"
 """Whose pools the settings name."""
 
@@ -135,12 +141,18 @@ class Worker:
         limits, outlets = Limits(state_bytes=settings.max_state_bytes), Outlets(settings.watch_write_seconds)
         background = Background()
 
+        catalog = await open_catalog(self._catalog_url, stack)
+        blobs = open_blobs(_blobs_url(settings, self._catalog_url))
+        stack.callback(blobs.close)
+        tiers = compose_tiers(store, catalog, blobs, background, worker, settings)
+        projector = tiers.projector
+
         presence = Presence(store.occupancy, worker)
         stack.push_async_callback(presence.close)
         presence.start()
-        admission = Admission(store.requests, store.scopes, store.active, quotas, background, progress_ms=progress_ms)
+        admission = Admission(tiers.requests, store.scopes, tiers.store, quotas, background, progress_ms=progress_ms)
         self._tracking = Tracking(
-            store.requests, store.active, admission, store.hub, presence, background,
+            tiers.requests, tiers.store, admission, store.hub, presence, background,
             max_streams=settings.max_tracked_streams, progress_ms=progress_ms,
         )  # fmt: skip
         stack.push_async_callback(self._tracking.close)
@@ -150,44 +162,59 @@ class Worker:
         reaper = Reaper(store.lifecycle, admission, worker, period=settings.reap_seconds, expire_as=expiry.expire_as)
         stack.push_async_callback(reaper.close)
         reaper.start()
-
-        catalog = await open_catalog(self._catalog_url, stack)
-        projector = Projector(store.active, store.outbox, catalog, details, worker, period=settings.project_seconds)
         stack.push_async_callback(projector.close)
         projector.start()
+        archiver = make_archiver(tiers, store, catalog, blobs, settings)
+        stack.push_async_callback(archiver.close)
+        archiver.start()
 
-        blobs = open_blobs(_blobs_url(settings, self._catalog_url))
-        stack.callback(blobs.close)
-
-        places = Places(store.occupancy, store.active, store.lifecycle, quotas, expiry)
-        sessions = Sessions(store.active, store.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
+        places = Places(store.occupancy, tiers.store, store.lifecycle, quotas, expiry)
+        sessions = Sessions(tiers.store, tiers.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
+        history = History(tiers.store, catalog)
+        store.hub.read_through(history)
+        stack.push_async_callback(tiers.recovery.close)
+        await tiers.recovery.start(RECOVERY_SECONDS)
+        moved = tier_use_cases(tiers, store, catalog, sessions, places, SystemClock())
         servicer = SessionServicer(
-            store=store.active,
+            store=tiers.store,
             sessions=sessions,
-            history=History(store.active, catalog),
-            finding=Finding(store.active, catalog, store.outbox, projector),
-            watching=Watching(store.active, store.hub, presence, max_watches=settings.max_watches),
+            history=history,
+            finding=Finding(tiers.store, catalog, store.outbox, projector),
+            watching=Watching(
+                tiers.store, store.hub, presence, max_watches=settings.max_watches, losses=tiers.losses
+            ),
             admission=admission,
-            listing=Listing(store.requests),
+            listing=Listing(tiers.requests),
             tracks=Tracks(self._tracking, sessions, outlets, limits, lease_ms),
             outlets=outlets,
-            summing=Summing(store.active, catalog.statistics, projector),
-            comparing=Comparing(store.active, catalog.statistics, projector),
+            summing=Summing(tiers.store, catalog.statistics, projector),
+            comparing=Comparing(tiers.store, catalog.statistics, projector),
             templates=Templates(catalog.templates, SystemClock(), limits),
+            saving=moved.saving,
+            resuming=moved.resuming,
+            forking=moved.forking,
+            cleanup=moved.cleanup,
+            exporting=make_exporting(tiers, History(tiers.store, catalog), blobs, limits, settings),
+            importing=make_importing(tiers, places, blobs, SystemClock(), limits, settings),
+            redactions=Redactions(limits),
+            inlets=Inlets(),
             limits=limits,
             lease_ms=lease_ms,
             shards=settings.shards,
         )
         artifacts = ArtifactServicer(
             artifacts=Artifacts(
-                store.active, blobs, catalog, projector, servicer.history, Uploads(blobs, background), background,
+                tiers.store, blobs, catalog, projector, servicer.history, Uploads(blobs, background), background,
                 attached, details, settings.max_artifact_bytes,
             ),
             inlets=Inlets(), outlets=outlets, limits=limits,
         )  # fmt: skip
+        diagnosing = Diagnosing(
+            store.probe, catalog.probe, blobs, store.outbox, lambda: store.active.durability, settings_checks(settings)
+        )
         activity = Activity()
         return GrpcServer(
-            servicer, AdminServicer(admission), artifacts, default_chain(activity), activity,
+            servicer, AdminServicer(admission, diagnosing), artifacts, default_chain(activity), activity,
             reflect=settings.reflection, reuse_port=self._reuse_port,
         )  # fmt: skip
 

@@ -59,7 +59,7 @@ def compose_tiers(
     """Puts the parts together; starts nothing."""
     archives, codec = SessionFiles(), ProtoCodec()
     cold = Cold(catalog, archives, blobs, codec)
-    losses = Losses(store.active, background)
+    losses = Losses(store.active, catalog, background)
     recovery = Recovery(
         store.active, store.shards, store.outbox, store.residence, catalog.tiers, cold, codec, background, losses
     )

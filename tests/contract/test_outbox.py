@@ -42,6 +42,12 @@ async def bring(desk: Desk, outbox: RedisOutbox, sid: str = "s") -> bool:
     return await outbox.projected(desk.key(sid), session.uid, session.revision)
 
 
+async def standing(desk: Desk, uid: str = "", deleted: str = "") -> Standing:
+    shard = desk.keys().shard
+    incarnation, _ = await desk.store.commits.position(shard)
+    return Standing(uid, deleted, shard.number, incarnation)
+
+
 async def test_every_write_puts_its_session_in_once(desk, outbox):
     assert await behind(outbox) == []
     await desk.create("a")
@@ -73,7 +79,7 @@ async def test_another_session_of_the_same_id_stays(desk, outbox):
     new = await desk.create()
     assert not await outbox.projected(desk.key(), old.uid, old.revision)
     assert await behind(outbox) == [desk.key()]
-    assert await outbox.standings([desk.key()]) == [Standing(new.uid, "")]
+    assert await outbox.standings([desk.key()]) == [await standing(desk, new.uid)]
     assert await outbox.projected(desk.key(), new.uid, new.revision)
     assert await behind(outbox) == []
 
@@ -92,11 +98,11 @@ async def test_a_deleted_session_stays_until_it_is_forgotten(desk, outbox):
     assert await behind(outbox) == [desk.key()]
     assert not await outbox.projected(desk.key(), committed.uid, committed.revision)
     assert await behind(outbox) == [desk.key()]
-    (standing,) = await outbox.standings([desk.key()])
-    assert standing == Standing("", committed.uid)
-    assert await outbox.forgotten(desk.key(), standing.deleted)
+    (found,) = await outbox.standings([desk.key()])
+    assert found == await standing(desk, deleted=committed.uid)
+    assert await outbox.forgotten(desk.key(), found.deleted)
     assert await behind(outbox) == []
-    assert await outbox.forgotten(desk.key(), standing.deleted)
+    assert await outbox.forgotten(desk.key(), found.deleted)
 
 
 async def test_a_session_made_anew_is_not_forgotten(desk, outbox):
@@ -122,7 +128,8 @@ async def test_nor_is_one_that_was_made_anew_and_deleted_meanwhile(desk, outbox)
 
 async def test_standings_of_what_never_was(desk, outbox):
     assert await outbox.standings([]) == []
-    assert await outbox.standings([desk.key("never")]) == [Standing("", "")]
+    (never,) = await outbox.standings([desk.key("never")])
+    assert (never.uid, never.deleted) == ("", "")
 
 
 async def test_shards_are_one_workers_until_its_lease_ends(desk, outbox):

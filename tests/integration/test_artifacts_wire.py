@@ -23,7 +23,7 @@ from tests.support.wire import METADATA, create, failure, write
 MIB = 1 << 20
 MOST = 12 * MIB
 NAMES = ["../../etc/passwd", "/etc/passwd", "a/b", "..", ".", "C:\\x", "%2e%2e", "ü" * 128, "x" * 256, " ", "a\u2028b"]
-METADATA |= {
+FACTS = METADATA | {
     "ARTIFACT_CORRUPT": "name expected actual",
     "ARTIFACT_NOT_FOUND": "session_id name version",
     "UPLOAD_NOT_FOUND": "session_id upload_id",
@@ -79,7 +79,7 @@ async def stored(blobs: ObjectBlobs, prefix: str) -> list[str]:
 
 def check(found, code, reason, **facts):
     assert (found.code, found.reason) == (code, reason), found
-    assert set(METADATA[reason].split()) <= set(found.metadata)
+    assert set(FACTS[reason].split()) <= set(found.metadata)
     assert facts.items() <= found.metadata.items(), found.metadata
 
 
@@ -347,9 +347,9 @@ class TestUploads:
         data = os.urandom(10 * MIB + 3)
         upload_id = await self.begin(artifacts, session)
         assert await self.stored(artifacts, session, upload_id) == 0
-        for begin, end in ((0, 1), (1, 9 * MIB)):
+        for start, end in ((0, 1), (1, 9 * MIB)):
             sent = await put(
-                artifacts, session, "a", data[begin:end], upload_id=upload_id, offset=begin, more=True, end=False
+                artifacts, session, "a", data[start:end], upload_id=upload_id, offset=start, more=True, end=False
             )
             assert (sent.HasField("artifact"), sent.stored_bytes) == (False, end)
             assert await self.stored(artifacts, session, upload_id) == end

@@ -40,8 +40,8 @@ def samples(corpus):
     singles = [[[word]] for _, word in known[:: len(known) // 20]]
     long = [text for each in corpus for text in each.texts if len(text.words) > 30][::100]
     pairs = [[[text.words[3]], [text.words[20]]] for text in long]
-    phrases = [[text.words[5:8]] for text in long] + [[text.words[11:13], text.words[2:3]] for text in long]
-    turned = [[[second, first]] for (first, second) in pairwise(long[0].words[:12])]
+    phrases = [[text.words[5:8]] for text in long[::2]] + [[text.words[11:13], text.words[2:3]] for text in long[1::2]]
+    turned = [[[second, first]] for (first, second) in pairwise(long[0].words[:6])]
     return singles + pairs + phrases + turned
 
 

@@ -28,6 +28,10 @@ class Postgres:
 
         directory.mkdir(mode=0o755)
         self._server: Any = pgserver.get_server(directory, cleanup_mode="stop")
+        # What is written survives a kill of the server all the same, and tests do not cut the power.
+        for setting in ("fsync", "full_page_writes"):
+            self.run(f"ALTER SYSTEM SET {setting} = off")
+        self.run("SELECT pg_reload_conf()")
 
     def url(self, database: str) -> str:
         """Where a database of it is."""

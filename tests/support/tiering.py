@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sojourn_server.catalog.catalog import SqlCatalog
-from sojourn_server.compose_tiers import TierUseCases, Tiers, compose_tiers, make_archiver, tier_use_cases
+from sojourn_server.compose_tiers import Tiers, TierUseCases, compose_tiers, make_archiver, tier_use_cases
 from sojourn_server.domain.requests import Quotas
 from sojourn_server.domain.session import Session, SessionKey
 from sojourn_server.ports import EventQuery
@@ -19,6 +19,7 @@ from sojourn_server.settings import Settings
 from sojourn_server.store.opening import Store
 from sojourn_server.usecases.archiver import Archiver
 from sojourn_server.usecases.background import Background
+from sojourn_server.usecases.history import History
 from sojourn_server.usecases.lifecycle import Expiry, Places
 from sojourn_server.usecases.sessions import Sessions
 
@@ -33,26 +34,20 @@ class KilledError(BaseException):
 
 @dataclass
 class Fate:
-    """Kills at the call with number `at` (from 0; None: never), before or after it was done."""
+    """Kills before the call with number `at` (from 0; None: never). That is after the one before it, too: what a call did
+    and what its caller learned of it differ in nothing once the caller is dead."""
 
     at: int | None = None
-    after: bool = False
     calls: int = 0
     dead: bool = False
 
-    def before_call(self) -> None:
+    def strike(self) -> None:
+        """A call is about to be made."""
+        if self.calls == self.at:
+            self.dead = True
         if self.dead:
             raise KilledError
         self.calls += 1
-        self._strike(after=False)
-
-    def after_call(self) -> None:
-        self._strike(after=True)
-
-    def _strike(self, *, after: bool) -> None:
-        if self.at is not None and self.calls == self.at + 1 and self.after is after:
-            self.dead = True
-            raise KilledError
 
 
 class Mortal:
@@ -71,16 +66,14 @@ class Mortal:
 
     def _call(self, found: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            self._fate.before_call()
-            result = await found(*args, **kwargs)
-            self._fate.after_call()
-            return result
+            self._fate.strike()
+            return await found(*args, **kwargs)
 
         return call
 
     def _begin(self, found: Callable[..., Any]) -> Callable[..., Any]:
         def begin(*args: Any, **kwargs: Any) -> Any:
-            self._fate.before_call()
+            self._fate.strike()
             return found(*args, **kwargs)
 
         return begin
@@ -100,6 +93,7 @@ class Worker:
     tiers: Tiers
     calls: TierUseCases
     sessions: Sessions
+    history: History
     archiver: Archiver
     background: Background
 
@@ -124,7 +118,8 @@ def worker(store: Store, catalog: SqlCatalog, blobs: BlobStore, fate: Fate | Non
     places = Places(store.occupancy, tiers.store, tiers.lifecycle, Quotas(), Expiry())
     sessions = Sessions(tiers.store, tiers.lifecycle, ProtoCodec(), Clock(), places, Expiry())
     calls = tier_use_cases(tiers, store, catalog, sessions, places, Clock())
-    return Worker(tiers, calls, sessions, make_archiver(tiers, store, catalog, blobs, chosen), background)
+    history = History(tiers.store, catalog)
+    return Worker(tiers, calls, sessions, history, make_archiver(tiers, store, catalog, blobs, chosen), background)
 
 
 @dataclass(frozen=True)
@@ -139,9 +134,11 @@ async def look(worker: Worker, key: SessionKey, *, page: int = 100) -> Seen:
     """Reads a session and its whole log."""
     session = await worker.store.get(key, full=True)
     events: list[tuple[int, int, bytes]] = []
+    scanned = 0
     while True:
-        found = await worker.store.events(key, EventQuery(after=events[-1][0] if events else 0, count=page))
+        found = await worker.history.events(key, EventQuery(after=scanned, count=page))
         events += [(event.revision, event.commit_us, event.body) for event in found.events]
+        scanned = found.scanned
         if not found.more:
             break
     return Seen(without_place(session), tuple(events))

@@ -20,6 +20,7 @@ from .. import models
 from ..errors import ClientClosedError, ProtocolError, SojournError
 from . import faults, parse
 from .artifacts import ArtifactCalls
+from .diagnosis import DiagnosisCalls
 from .finding import FindingCalls
 from .insight import InsightCalls
 from .templates import TemplateCalls
@@ -125,6 +126,7 @@ class Calls:
         )
         self.finding = FindingCalls(self)
         self.insight = InsightCalls(self)
+        self.diagnosis = DiagnosisCalls(self)
         self.templates = TemplateCalls(self)
         self.tiers = TierCalls(channel, metadata, self)
         self.tracking = TrackingCalls(channel, metadata, self)

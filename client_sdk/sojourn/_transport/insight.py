@@ -16,7 +16,11 @@ from .values import from_micros, invalid, to_datetime, to_duration, to_timedelta
 if TYPE_CHECKING:
     from .calls import Calls
 
-_GROUPS = {None: pb.STATISTICS_GROUP_UNSPECIFIED, "user": pb.STATISTICS_GROUP_USER, "project": pb.STATISTICS_GROUP_PROJECT}
+_GROUPS = {
+    None: pb.STATISTICS_GROUP_UNSPECIFIED,
+    "user": pb.STATISTICS_GROUP_USER,
+    "project": pb.STATISTICS_GROUP_PROJECT,
+}
 
 
 class InsightCalls:
@@ -68,9 +72,7 @@ def _sums(message: pb.Statistics) -> dict[str, Any]:
     return {
         "sessions": message.sessions,
         "sessions_by_status": {name.lower(): count for name, count in sorted(message.sessions_by_status.items())},
-        "counters": models.Counters(
-            **{name: getattr(message.counters, name) for name in models.Counters.model_fields}
-        ),
+        "counters": models.Counters(**{name: getattr(message.counters, name) for name in models.Counters.model_fields}),
         "usage": usage(message.usage),
         "tools": tuple(_tool(item) for item in message.tools),
         "tool_duration": to_timedelta(message.tool_duration),

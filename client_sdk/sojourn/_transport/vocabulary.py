@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sojourn.v1 import event_pb2, request_pb2, search_pb2, session_pb2, statistics_pb2, tiers_pb2
+from sojourn.v1 import admin_service_pb2, event_pb2, request_pb2, search_pb2, session_pb2, statistics_pb2, tiers_pb2
 
 from .. import enums
 from .values import invalid
@@ -62,6 +62,7 @@ REQUEST_POLICY = Vocabulary(enums.RequestPolicy, request_pb2.RequestPolicy)
 REQUEST_STATE = Vocabulary(enums.RequestState, request_pb2.RequestState)
 CONSISTENCY = Vocabulary(enums.Consistency, search_pb2.Consistency, unspecified=enums.Consistency.EVENTUAL)
 TEXT_SOURCE = Vocabulary(enums.TextSource, search_pb2.TextSource)
+CHECK_STATUS = Vocabulary(enums.CheckStatus, admin_service_pb2.CheckStatus)
 DIFFERENCE = Vocabulary(enums.Difference, statistics_pb2.Difference)
 CLEANUP_ACTION = Vocabulary(
     enums.CleanupAction, tiers_pb2.CleanupAction, unspecified=enums.CleanupAction.DELETE

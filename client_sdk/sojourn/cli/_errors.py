@@ -15,7 +15,7 @@ Exit codes:
   0    success
   1    failure
   2    wrong usage
-  3    no such session, request or pool
+  3    no such session, request, artifact or pool
   4    the server cannot be reached
   130  interrupted with Ctrl-C"""
 
@@ -75,6 +75,11 @@ def explain(error: Exception, *, target: str) -> CommandError:
             return CommandError(str(error), hint="`sojourn list` shows the sessions there are", code=ExitCode.NOT_FOUND)
         case errors.RequestNotFoundError():
             hint = "`sojourn requests` shows the live ones"
+            return CommandError(str(error), hint=hint, code=ExitCode.NOT_FOUND)
+        case errors.TemplateNotFoundError():
+            return CommandError(str(error), hint="`sojourn templates` shows those there are", code=ExitCode.NOT_FOUND)
+        case errors.ArtifactNotFoundError():
+            hint = f"`sojourn artifacts {error.session_id}` shows those there are"
             return CommandError(str(error), hint=hint, code=ExitCode.NOT_FOUND)
         case errors.PoolNotFoundError():
             hint = "`sojourn pools` shows those there are, `sojourn pools NAME --size N` makes one"

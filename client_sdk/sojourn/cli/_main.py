@@ -5,9 +5,14 @@ from __future__ import annotations
 import click
 
 from ._errors import EXIT_CODES
+from .artifacts import artifacts
 from .cancel import cancel
+from .cleanup import cleanup
+from .compare import compare
 from .demo import demo
+from .doctor import doctor
 from .export import export
+from .fork import fork
 from .import_session import import_session
 from .invocations import invocations
 from .list_requests import list_requests
@@ -15,9 +20,13 @@ from .list_sessions import list_sessions
 from .migrate import migrate
 from .pools import pools
 from .replay import replay
+from .resume import resume
+from .save import save
 from .search import search
 from .serve import serve
 from .show import show
+from .stats import stats
+from .templates import templates
 from .top import top
 from .watch import watch
 
@@ -46,9 +55,18 @@ for command in (
     list_requests,
     cancel,
     pools,
+    artifacts,
     replay,
     export,
     import_session,
+    compare,
+    stats,
+    templates,
+    save,
+    resume,
+    fork,
+    cleanup,
+    doctor,
     migrate,
     demo,
 ):

@@ -50,6 +50,19 @@ def facts(_ctx: click.Context, _param: click.Parameter, given: Iterable[tuple[st
     return dict(given)
 
 
+def label(text: str) -> tuple[str, str]:
+    """A key and a text: `browser=firefox`."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"{text!r} is not KEY=TEXT")
+    return key, value
+
+
+def labels(_ctx: click.Context, _param: click.Parameter, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Several labels as one dictionary: a callback."""
+    return dict(given)
+
+
 def _span(text: str) -> timedelta | None:
     """The duration that the text names; None when it names none. Raises OverflowError for one beyond all bounds."""
     match = _SPAN.fullmatch(text.strip())

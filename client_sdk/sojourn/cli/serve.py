@@ -22,6 +22,9 @@ from ._errors import CommandError, ExitCode
     "--redis", metavar="URL", help="Use this Redis or Valkey: redis://, rediss://, unix://, redis+cluster://."
 )
 @click.option("--catalog", metavar="URL", help="Keep history here: sqlite:///path or postgresql://host/database.")
+@click.option(
+    "--blobs", metavar="URL", help="Keep snapshots, archives and artifacts here: file:///directory, s3://, gs:// or az://."
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Server processes. [1]")
 @click.option(
     "--durability", type=click.Choice(["auto", "fsync", "replicated", "relaxed"]),

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from sojourn.v1 import request_pb2 as sojourn_dot_v1_dot_request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esojourn/v1/admin_service.proto\x12\nsojourn.v1\x1a\x18sojourn/v1/request.proto\",\n\x0eSetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\"1\n\x0fSetPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.sojourn.v1.Pool\"\x12\n\x10ListPoolsRequest\"4\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.sojourn.v1.Pool2\x9c\x01\n\x0c\x41\x64minService\x12\x42\n\x07SetPool\x12\x1a.sojourn.v1.SetPoolRequest\x1a\x1b.sojourn.v1.SetPoolResponse\x12H\n\tListPools\x12\x1c.sojourn.v1.ListPoolsRequest\x1a\x1d.sojourn.v1.ListPoolsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esojourn/v1/admin_service.proto\x12\nsojourn.v1\x1a\x18sojourn/v1/request.proto\",\n\x0eSetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x05\"1\n\x0fSetPoolResponse\x12\x1e\n\x04pool\x18\x01 \x01(\x0b\x32\x10.sojourn.v1.Pool\"\x12\n\x10ListPoolsRequest\"4\n\x11ListPoolsResponse\x12\x1f\n\x05pools\x18\x01 \x03(\x0b\x32\x10.sojourn.v1.Pool\"\x11\n\x0f\x44iagnoseRequest\"M\n\x10\x44iagnoseResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12!\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x11.sojourn.v1.Check\"]\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.sojourn.v1.CheckStatus\x12\r\n\x05\x66ound\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t*s\n\x0b\x43heckStatus\x12\x1c\n\x18\x43HECK_STATUS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HECK_STATUS_OK\x10\x01\x12\x18\n\x14\x43HECK_STATUS_WARNING\x10\x02\x12\x17\n\x13\x43HECK_STATUS_FAILED\x10\x03\x32\xe3\x01\n\x0c\x41\x64minService\x12\x42\n\x07SetPool\x12\x1a.sojourn.v1.SetPoolRequest\x1a\x1b.sojourn.v1.SetPoolResponse\x12H\n\tListPools\x12\x1c.sojourn.v1.ListPoolsRequest\x1a\x1d.sojourn.v1.ListPoolsResponse\x12\x45\n\x08\x44iagnose\x12\x1b.sojourn.v1.DiagnoseRequest\x1a\x1c.sojourn.v1.DiagnoseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sojourn.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHECKSTATUS']._serialized_start=436
+  _globals['_CHECKSTATUS']._serialized_end=551
   _globals['_SETPOOLREQUEST']._serialized_start=72
   _globals['_SETPOOLREQUEST']._serialized_end=116
   _globals['_SETPOOLRESPONSE']._serialized_start=118
@@ -40,6 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPOOLSREQUEST']._serialized_end=187
   _globals['_LISTPOOLSRESPONSE']._serialized_start=189
   _globals['_LISTPOOLSRESPONSE']._serialized_end=241
-  _globals['_ADMINSERVICE']._serialized_start=244
-  _globals['_ADMINSERVICE']._serialized_end=400
+  _globals['_DIAGNOSEREQUEST']._serialized_start=243
+  _globals['_DIAGNOSEREQUEST']._serialized_end=260
+  _globals['_DIAGNOSERESPONSE']._serialized_start=262
+  _globals['_DIAGNOSERESPONSE']._serialized_end=339
+  _globals['_CHECK']._serialized_start=341
+  _globals['_CHECK']._serialized_end=434
+  _globals['_ADMINSERVICE']._serialized_start=554
+  _globals['_ADMINSERVICE']._serialized_end=781
 # @@protoc_insertion_point(module_scope)

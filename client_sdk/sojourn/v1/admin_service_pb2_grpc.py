@@ -45,6 +45,11 @@ class AdminServiceStub:
                 request_serializer=sojourn_dot_v1_dot_admin__service__pb2.ListPoolsRequest.SerializeToString,
                 response_deserializer=sojourn_dot_v1_dot_admin__service__pb2.ListPoolsResponse.FromString,
                 _registered_method=True)
+        self.Diagnose = channel.unary_unary(
+                '/sojourn.v1.AdminService/Diagnose',
+                request_serializer=sojourn_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=sojourn_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -68,6 +73,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Diagnose(self, request, context):
+        """Diagnose checks what the server depends on (engine, catalog, blob store, clocks) and its settings, and says in plain words
+        what is wrong and what to do. A check that cannot be made has failed; the call itself does not fail because of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +93,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListPools,
                     request_deserializer=sojourn_dot_v1_dot_admin__service__pb2.ListPoolsRequest.FromString,
                     response_serializer=sojourn_dot_v1_dot_admin__service__pb2.ListPoolsResponse.SerializeToString,
+            ),
+            'Diagnose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=sojourn_dot_v1_dot_admin__service__pb2.DiagnoseRequest.FromString,
+                    response_serializer=sojourn_dot_v1_dot_admin__service__pb2.DiagnoseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -137,6 +155,33 @@ class AdminService:
             '/sojourn.v1.AdminService/ListPools',
             sojourn_dot_v1_dot_admin__service__pb2.ListPoolsRequest.SerializeToString,
             sojourn_dot_v1_dot_admin__service__pb2.ListPoolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sojourn.v1.AdminService/Diagnose',
+            sojourn_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
+            sojourn_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class AdminServiceStub:
     """
     ListPools: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListPoolsRequest, _admin_service_pb2.ListPoolsResponse]
     """ListPools lists the tenant's pools by name."""
+    Diagnose: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DiagnoseRequest, _admin_service_pb2.DiagnoseResponse]
+    """Diagnose checks what the server depends on (engine, catalog, blob store, clocks) and its settings, and says in plain words
+    what is wrong and what to do. A check that cannot be made has failed; the call itself does not fail because of it.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -55,6 +59,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListPools: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListPoolsRequest, _admin_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
     """ListPools lists the tenant's pools by name."""
+    Diagnose: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DiagnoseRequest, _admin_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
+    """Diagnose checks what the server depends on (engine, catalog, blob store, clocks) and its settings, and says in plain words
+    what is wrong and what to do. A check that cannot be made has failed; the call itself does not fail because of it.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService sets up what sessions share."""
@@ -78,5 +86,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListPoolsResponse, _abc.Awaitable[_admin_service_pb2.ListPoolsResponse]]:
         """ListPools lists the tenant's pools by name."""
+
+    @_abc_1.abstractmethod
+    def Diagnose(
+        self,
+        request: _admin_service_pb2.DiagnoseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DiagnoseResponse, _abc.Awaitable[_admin_service_pb2.DiagnoseResponse]]:
+        """Diagnose checks what the server depends on (engine, catalog, blob store, clocks) and its settings, and says in plain words
+        what is wrong and what to do. A check that cannot be made has failed; the call itself does not fail because of it.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from enum import IntEnum
 from typing import NamedTuple
@@ -20,6 +21,8 @@ COMPRESSED, OPTIONAL = 1, 2
 MOST_RATIO = 256
 """No frame is compressed harder than this, so that a small file cannot become a large one."""
 MOST_WINDOW = 8 << 20
+PLAIN_BYTES = 256
+"""Frames up to this size are not worth compressing."""
 
 _FIELDS = struct.Struct(">BBIII")
 _CRC = struct.Struct(">I")
@@ -72,11 +75,23 @@ class Frame(NamedTuple):
     """Bytes it takes in the file."""
 
 
+class _Own(threading.local):
+    """Each thread has a decompressor of its own; making one costs more than most frames."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_own = _Own()
+
+
 def pack(kind: Kind, raw: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
     """A whole frame; compressed if that makes it smaller, and not beyond what readers take."""
-    payload, flags = compressor.compress(raw), COMPRESSED
-    if len(payload) >= len(raw) or len(payload) * MOST_RATIO < len(raw):
-        payload, flags = raw, 0
+    payload, flags = raw, 0
+    if len(raw) > PLAIN_BYTES:
+        compressed = compressor.compress(raw)
+        if len(compressed) < len(raw) <= len(compressed) * MOST_RATIO:
+            payload, flags = compressed, COMPRESSED
     fields = _FIELDS.pack(kind, flags, len(payload), len(raw), zlib.crc32(payload))
     return b"".join((fields, _CRC.pack(zlib.crc32(fields)), payload))
 
@@ -127,7 +142,7 @@ def unpack(head: Head, payload: bytes, place: Place) -> bytes:
             raise place.error("content", "the frame is compressed and does not have the length it says")
         if found.window_size > max(MOST_WINDOW, head.raw):
             raise place.error("limit", f"the frame is compressed with a window of {found.window_size} bytes")
-        raw = zstandard.ZstdDecompressor().decompress(payload, max_output_size=head.raw, allow_extra_data=False)
+        raw = _own.decompressor.decompress(payload, max_output_size=head.raw, allow_extra_data=False)
     except zstandard.ZstdError:
         raise place.error("content", "the frame cannot be decompressed") from None
     if len(raw) != head.raw:

@@ -1,22 +1,25 @@
-"""Blobs in a local directory. obstore reads and lists; what is written is our own work, because an object must be on
-disk, whole, before it is acknowledged: a session leaves the active store because of it."""
+"""Blobs in a local directory. obstore lists; what is written is our own work, because an object must be on disk, whole,
+before it is acknowledged: a session leaves the active store because of it. And so is what is read: a file is read fifty
+times faster without obstore, which does so by the 8 KiB."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import fcntl
+import io
 import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from obstore.store import LocalStore
 
 from ..ports.blobs import Blob
-from .store import ObjectBlobs, Source, checked, translated
+from .store import PIECE, ObjectBlobs, Source, checked, translated
 
 UPLOADS = ".uploads"
 """Directory of objects that are not whole yet; no path of an object begins with a dot."""
@@ -48,6 +51,20 @@ class LocalBlobs(ObjectBlobs):
                     upload.unlink()
                 raise
         return source.size
+
+    async def read(self, path: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        if end is not None and end <= start:
+            return
+        with translated(path):
+            file = await asyncio.to_thread(_open, self._root / checked(path))
+            try:
+                left = sys.maxsize if end is None else end - start
+                # A thread that nobody waits for any more may find another file here: it must not move its position.
+                while left and (piece := await asyncio.to_thread(os.pread, file.fileno(), min(left, PIECE), start)):
+                    start, left = start + len(piece), left - len(piece)
+                    yield piece
+            finally:
+                file.close()
 
     async def head(self, path: str) -> Blob | None:
         with translated(path):
@@ -116,6 +133,13 @@ class Uploads:
             pass  # its process lives
         finally:
             os.close(fd)
+
+
+def _open(path: Path) -> io.FileIO:
+    try:
+        return io.FileIO(path)
+    except (NotADirectoryError, IsADirectoryError):
+        raise FileNotFoundError(path) from None
 
 
 def _head(file: Path, path: str) -> Blob | None:

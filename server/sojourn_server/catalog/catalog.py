@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
-from ..domain.session import Session, SessionKey
+from ..domain.session import Session, SessionKey, Tier
 from ..ports.catalog import Fragment, Invocation, InvocationFilter, Projection, Stored, TextSource
 from ..ports.outbox import Standings
 from . import projecting, searching
@@ -22,9 +22,11 @@ from .filtering import conditions, invocation_conditions
 from .finishing import Finishing, finished
 from .matching import match
 from .planning import plan
+from .probing import SqlProbe
 from .rows import invocation_of, session_of
 from .statistics import SqlStatistics
 from .templates import SqlTemplates
+from .tiering import SqlTiers
 from .words import phrases
 
 
@@ -36,6 +38,8 @@ class SqlCatalog(ArtifactReads):
         self.finishing = Finishing(needed=engine.dialect.name == "sqlite")
         self.statistics = SqlStatistics(engine, self.finishing)
         self.templates = SqlTemplates(engine, self.finishing)
+        self.probe = SqlProbe(engine, self.finishing)
+        self.tiers = SqlTiers(engine, self.finishing)
 
     async def close(self) -> None:
         """Finishes the calls under way and closes all connections."""
@@ -47,7 +51,8 @@ class SqlCatalog(ArtifactReads):
         async with reading(self._engine) as connection:
             rows = await projecting.find(connection, keys)
         return {
-            SessionKey(row.tenant, row.session_id): Stored(row.uid, row.revision, row.commit_us or 0) for row in rows
+            SessionKey(row.tenant, row.session_id): Stored(row.uid, row.revision, row.commit_us or 0, Tier(row.tier))
+            for row in rows
         }
 
     @finished

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import BigInteger, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import BigInteger, Table, bindparam, case, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.changes import ChangeKind, kind_mask
 from ..domain.session import SessionKey, Tier
 from ..ports.catalog import Projection
-from ..ports.outbox import Standings
+from ..ports.outbox import Standing, Standings
 from . import tables as t
 from .collecting import Details, Known
 from .inserting import insertion
@@ -39,7 +39,8 @@ async def store(connection: AsyncConnection, projections: Sequence[Projection], 
     """Stores projections in the connection's transaction; those of sessions that are gone are left out."""
     keys = [SessionKey(p.tenant, p.session.id) for p in projections]
     await lock(connection, keys)
-    uids = {key: found.uid for key, found in zip(keys, await standings(keys), strict=True)}
+    found = dict(zip(keys, await standings(keys), strict=True))
+    uids = {key: standing.uid for key, standing in found.items()}
     present = [p for p, key in zip(projections, keys, strict=True) if uids[key] == p.session.uid]
     rows = {row.uid: row for row in await find(connection, keys)}
     # A deleted session whose id was given to a new one: its deletion was not projected yet.
@@ -51,9 +52,12 @@ async def store(connection: AsyncConnection, projections: Sequence[Projection], 
     fresh = [p for p in present if p.session.revision > known[p.session.uid].revision]
     details = Details(connection.dialect.name)
     await asyncio.to_thread(_collect, details, fresh, known)
-    await _label(connection, fresh, known)
+    await label(connection, fresh, known)
     await _update(connection, fresh, known)
     await details.store(connection)
+    came_back = [row.id for uid, row in rows.items() if row.tier != int(Tier.HOT) and uid in set(uids.values())]
+    await _warm(connection, came_back)
+    await _mark(connection, present, found)
 
 
 async def forget(connection: AsyncConnection, keys: Sequence[SessionKey], standings: Standings) -> None:
@@ -72,11 +76,12 @@ async def lock(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
 
 
 async def find(connection: AsyncConnection, keys: Sequence[SessionKey]) -> list[Any]:
-    """The rows (id, tenant, session_id, uid, revision, texts) of these sessions, with the commit time (commit_us) of
-    their last event."""
+    """The rows (id, tenant, session_id, uid, revision, texts, tier) of these sessions, with the commit time (commit_us)
+    of their last event."""
     c, e = t.sessions.c, t.events.c
     last = (e.session == c.id) & (e.revision == c.revision)
-    query = select(c.id, c.tenant, c.session_id, c.uid, c.revision, c.texts, e.commit_us).outerjoin(t.events, last)
+    wanted = (c.id, c.tenant, c.session_id, c.uid, c.revision, c.texts, c.tier, e.commit_us)
+    query = select(*wanted).outerjoin(t.events, last)
     by_tenant: defaultdict[str, list[str]] = defaultdict(list)
     for key in keys:
         by_tenant[key.tenant].append(key.session_id)
@@ -128,7 +133,7 @@ async def _update(connection: AsyncConnection, projections: Sequence[Projection]
         await connection.execute(update(t.sessions).where(t.sessions.c.id == bindparam("number")), rows)
 
 
-async def _label(connection: AsyncConnection, projections: Sequence[Projection], known: dict[str, Known]) -> None:
+async def label(connection: AsyncConnection, projections: Sequence[Projection], known: dict[str, Known]) -> None:
     """Tags and metadata are the head's: few, and replaced whole when an event may have changed them."""
     changed = [p for p in projections if _may_change_labels(p, known[p.session.uid].revision)]
     tag_rows: list[Row] = []
@@ -150,3 +155,29 @@ async def _label(connection: AsyncConnection, projections: Sequence[Projection],
 def _may_change_labels(projection: Projection, known: int) -> bool:
     events = projection.events
     return not events or events[0].revision > known + 1 or any(event.mask & _LABELS for event in events)
+
+
+async def _warm(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Sessions that came back to the active store, written to there or not."""
+    for begin in range(0, len(ids), PIECE):
+        rows = t.sessions.c.id.in_(ids[begin : begin + PIECE])
+        await connection.execute(update(t.sessions).where(rows).values(tier=int(Tier.HOT)))
+
+
+async def _mark(
+    connection: AsyncConnection, projections: Sequence[Projection], standings: dict[SessionKey, Standing]
+) -> None:
+    """Notes how far the catalog has the shards; last of all, so that nobody waits long for these rows."""
+    marks: dict[int, Row] = {}
+    for p in projections:
+        standing = standings[SessionKey(p.tenant, p.session.id)]
+        last = max((event.sequence for event in p.events), default=0)
+        if standing.shard is not None and last:
+            mark = {"number": standing.shard, "incarnation": standing.incarnation, "sequence": last}
+            marks[standing.shard] = max(mark, marks.get(standing.shard, mark), key=lambda one: int(one["sequence"]))
+    if marks:
+        statement, parameters = insertion(connection.dialect.name, t.shards, [marks[n] for n in sorted(marks)])
+        new, c = statement.excluded, t.shards.c
+        same = (c.incarnation == new.incarnation) & (c.sequence > new.sequence)
+        told = {"incarnation": new.incarnation, "sequence": case((same, c.sequence), else_=new.sequence)}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["number"], set_=told), parameters)

@@ -90,6 +90,7 @@ sessions = Table(
     Index("ix_sessions_by_status", "tenant", "status", "created_us", "session_id"),
     Index("ix_sessions_by_parent", "tenant", "parent"),
     Index("ix_sessions_by_tier", "tier", "ended_us"),
+    Index("ix_sessions_by_number", "tier", "id"),
     # Holds what filters ask for: no combination of conditions has to look at the rows themselves.
     Index(
         "ix_sessions_listing",
@@ -253,6 +254,14 @@ def is_any(dialect: str, column: Column[int], numbers: Collection[int]) -> Colum
         return column == any_(literal(list(numbers), ARRAY(BigInteger)))
     return column.in_(select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value))
 
+
+shards = Table(  # how far the catalog has the commits of the active store's shards
+    "shards",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("incarnation", String(16), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
 
 templates = Table(
     "templates",

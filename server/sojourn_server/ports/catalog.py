@@ -15,7 +15,7 @@ from ..domain.changes import InvocationStatus
 from ..domain.details import Detail
 from ..domain.events import StoredEvent
 from ..domain.filters import SessionFilter
-from ..domain.session import Session, SessionKey
+from ..domain.session import Session, SessionKey, Tier
 from .outbox import Standings
 
 
@@ -39,6 +39,8 @@ class Stored(NamedTuple):
     revision: int
     commit_us: int
     """When the event of this revision was committed; 0 when the catalog lacks it."""
+    tier: Tier = Tier.HOT
+    """Where it says that the session is: one that came back to the active store is to be projected once more."""
 
 
 class TextSource(IntEnum):

@@ -16,6 +16,10 @@ class Standing(NamedTuple):
     """Of the session; empty when there is none."""
     deleted: str
     """Uid of the session that was deleted last, while the store remembers (24 hours); empty when none was."""
+    shard: int | None = None
+    """The session's shard; None: not told."""
+    incarnation: str = ""
+    """The shard's, now."""
 
 
 Standings = Callable[[Sequence[SessionKey]], Awaitable[Sequence[Standing]]]

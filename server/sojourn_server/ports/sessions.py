@@ -129,6 +129,14 @@ class ActiveStore(Protocol):
         ...
 
 
+class EventLogs(Protocol):
+    """The event logs of sessions."""
+
+    async def events(self, key: SessionKey, query: EventQuery) -> EventPage:
+        """Like `ActiveStore.events`."""
+        ...
+
+
 class Tap(Protocol):
     """A watcher's place in the live flow."""
 

@@ -11,6 +11,7 @@ from ..domain.effects import Effects
 from ..domain.events import Committed, StoredEvent
 from ..domain.fold import Folded
 from ..domain.session import Session, SessionKey, Tier
+from .outbox import Standings
 
 
 class FirstEvent(NamedTuple):
@@ -101,15 +102,23 @@ class TierCatalog(Protocol):
         active store lost, and those without a recent snapshot."""
         ...
 
-    async def set_snapshot(self, uid: str, revision: int, path: str) -> str | None:
-        """Notes the newest snapshot of a session. Returns the path of the one it takes the place of (empty: none);
-        None, having noted nothing, when the session is unknown, has no event of this revision, or has a snapshot of a later
-        one."""
+    async def keys(self, *, after: int, count: int) -> list[tuple[int, SessionKey]]:
+        """Sessions of every tier and tenant by the catalog's number, strictly after one."""
         ...
 
-    async def move(self, uid: str, revision: int, source: Tier, target: Tier, *, archive_path: str = "") -> bool:
+    async def set_snapshot(self, uid: str, revision: int, path: str) -> str | None:
+        """Notes the newest snapshot of a session. Returns the path of the one it takes the place of (empty: none);
+        None, having noted nothing, when the session is unknown, has no event of this revision, or has a snapshot of a
+        later one."""
+        ...
+
+    async def move(
+        self, uid: str, revision: int, source: Tier, target: Tier, *, archive_path: str = "",
+        standings: Standings | None = None,
+    ) -> bool:  # fmt: skip
         """Moves a session between tiers, in one transaction; False, having changed nothing, unless it is in `source` at
-        exactly this revision.
+        exactly this revision. `standings` is asked while nobody else may write to the row: False, too, when the active
+        store has the session (again). One that comes back later is in the outbox, and becomes HOT.
 
         HOT -> RECENT: needs a snapshot of this revision. RECENT -> ARCHIVE: its events leave the catalog,
         `snapshot_path` becomes empty. What people look for (texts, invocations, tags, ...) stays.
@@ -129,9 +138,11 @@ class TierCatalog(Protocol):
         """
         ...
 
-    async def remove(self, uid: str, *, revision: int | None = None) -> bool:
-        """Removes a session with everything of it (with `revision`: when it is at it, and not HOT). Its blobs are the
-        caller's, or the sweep's."""
+    async def remove(
+        self, uid: str, *, revision: int | None = None, standings: Standings | None = None
+    ) -> bool:
+        """Removes a session with everything of it (with `revision`: when it is at it, and not HOT; with `standings`, as
+        for `move`: when the active store does not have it). Its blobs are the caller's, or the sweep's."""
         ...
 
     async def used_paths(self, paths: Sequence[str]) -> set[str]:

@@ -18,6 +18,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from ..domain.errors import InvalidFieldError
 
+START_SECONDS = 30.0
 PAGE_SECONDS = 10.0
 """How long the patterns may take for the texts of one page of events: about 1 MiB."""
 TOTAL_SECONDS = 60
@@ -76,7 +77,7 @@ class PatternProcess:
             limit=64 << 20, env={},
         )  # fmt: skip
         try:
-            if not await self._ask(self._patterns):
+            if not await self._ask(self._patterns, START_SECONDS):
                 raise InvalidFieldError("redaction.patterns", EXPECTED)
         except BaseException:
             await self._end()
@@ -92,20 +93,20 @@ class PatternProcess:
         """What those texts become that any pattern matches. Raises InvalidFieldError: it takes too long."""
         if not texts:
             return {}
-        answer = await self._ask(texts)
+        answer = await self._ask(texts, PAGE_SECONDS)
         if not answer:
             raise InvalidFieldError("redaction.patterns", "patterns that do not take so long on the session's texts")
         found = json.loads(answer)
         return {texts[int(number)]: new for number, new in found.items()}
 
-    async def _ask(self, document: Any) -> bytes:
+    async def _ask(self, document: Any, seconds: float) -> bytes:
         """The process's answer; empty when there is none in time, or it is gone."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         line = b""
         try:
-            async with asyncio.timeout(PAGE_SECONDS):
+            async with asyncio.timeout(seconds):
                 stdin.write(json.dumps(document).encode() + b"\n")
                 await stdin.drain()
                 line = await stdout.readline()

@@ -22,10 +22,12 @@ from .request_service import RequestCalls
 from .search_service import SearchCalls
 from .statistics_service import StatisticsCalls
 from .template_service import TemplateCalls
+from .tier_service import TierCalls
+from .transfer_service import TransferCalls
 
 
 @dataclass(kw_only=True)
-class SessionServicer(RequestCalls, SearchCalls, StatisticsCalls, TemplateCalls):
+class SessionServicer(RequestCalls, SearchCalls, StatisticsCalls, TemplateCalls, TierCalls, TransferCalls):
     """One method an RPC, named like it; see the protos for what each promises."""
 
     store: ActiveStore

@@ -18,7 +18,7 @@ from ..domain.errors import (
     StoreUnavailableError,
 )
 from ..domain.session import SessionKey
-from ..ports import ActiveStore, EventQuery
+from ..ports import EventLogs, EventQuery
 from .commits import CommitLog
 from .feed import ShardFeed
 from .keys import ShardKeys
@@ -39,14 +39,14 @@ class RedisHub:
     def __init__(
         self,
         nodes: Nodes,
-        store: ActiveStore,
+        store: EventLogs,
         commits: CommitLog,
         *,
         limits: TapLimits,
         max_watches: int,
         live_timeout: float = 5.0,
     ) -> None:
-        self._store = store
+        self._logs: EventLogs = store
         self._commits = commits
         self._limits = limits
         self._max_watches = max_watches
@@ -64,10 +64,10 @@ class RedisHub:
         """Watches that are open now."""
         return self._watches
 
-    def read_through(self, store: ActiveStore) -> None:
-        """From now on watchers that are behind read there: it has the events of sessions that are not hot, too."""
-        self._store = store
-        self._commits.past = store.events
+    def read_through(self, logs: EventLogs) -> None:
+        """From now on watchers that are behind read there: it has events that the store itself does not keep, too."""
+        self._logs = logs
+        self._commits.past = logs.events
 
     def start(self) -> None:
         self._poller = asyncio.create_task(self._poll(), name="hub poll")
@@ -94,7 +94,7 @@ class RedisHub:
         with self._admitted():
             feed = await self._feed(self._commits.shard_of(key))
             begin = await self._resolve(key, after)
-            tap = SessionTap(key, self._store, self._limits, begin)
+            tap = SessionTap(key, self._logs, self._limits, begin)
             taps = feed.sessions.setdefault(key.member, set())
             taps.add(tap)
             if self._draining:  # it began meanwhile, and did not find this tap
@@ -140,7 +140,7 @@ class RedisHub:
     async def _resolve(self, key: SessionKey, after: int | SessionCursor | None) -> SessionCursor:
         """Where the watch begins, checked against the log."""
         query = EventQuery(count=1, reverse=True) if after is None else EventQuery(after=after, count=1)
-        page = await self._store.events(key, query)
+        page = await self._logs.events(key, query)
         if after is None:
             return page.head
         if isinstance(after, SessionCursor):

@@ -15,6 +15,7 @@ from ..domain.requests import Quotas
 from . import scripts
 from .active import RedisActiveStore
 from .calls import Calls
+from .clock import RedisClock
 from .commits import FORMAT, CommitLog
 from .connections import Connector
 from .durability import DurabilityPolicy
@@ -26,6 +27,7 @@ from .link import Link
 from .nodes import ClusterNodes, Nodes, SingleNode
 from .occupancy import RedisOccupancy
 from .outbox import RedisOutbox
+from .probing import NodesProbe
 from .requests import RedisRequests
 from .residence import RedisResidence
 from .scopes import RedisScopes
@@ -72,6 +74,8 @@ class Store:
     outbox: RedisOutbox
     residence: RedisResidence
     shards: RedisShards
+    clock: RedisClock
+    probe: NodesProbe
 
     async def answers(self) -> bool:
         """Whether the store answers at the moment."""
@@ -113,7 +117,7 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept)
     shards = RedisShards(calls, keyspace, commits, doubts)
     residence = RedisResidence(calls, keyspace, commits, settings.write)
-    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox, residence, shards)
+    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox, residence, shards, RedisClock(calls, keyspace), NodesProbe(nodes, keyspace))
 
 
 async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:

@@ -74,8 +74,8 @@ class RedisOutbox:
 
     async def _standing(self, key: SessionKey) -> Standing:
         keys = self._keys.session(key)
-        reply = await self._run(key, scripts.STANDING.call(keys.head, keys.tombstone, keys.member), write=False)
-        return Standing(reply[1].decode(), reply[2].decode())
+        reply = await self._run(key, scripts.STANDING.call(keys.head, keys.tombstone, keys.shard.incarnation, keys.member), write=False)
+        return Standing(reply[1].decode(), reply[2].decode(), keys.shard.number, reply[3].decode())
 
     async def _ask(self, worker: str, lease_ms: int, count: int) -> list[Reply]:
         replies = await asyncio.gather(

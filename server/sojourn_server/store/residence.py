@@ -123,8 +123,9 @@ def _adopt_command(
     uid = fields["uid"]
     fingerprint = ""
     if event and event.idempotency_key:
-        # A retry proposes another uid; it is the same all the same.
-        fingerprint = fingerprint_of(b"a", event.body.replace(uid, b""))
+        # A retry proposes another uid; it is the same all the same. And the session may be here by then: the retry is a
+        # plain write without preconditions.
+        fingerprint = fingerprint_of(b"w", event.body.replace(uid, b""), b"||")
     return scripts.ADOPT.call(
         keys.head, keys.events, keys.requests, keys.queue, shard.lease, keys.tombstone, keys.retired,
         keys.idempotency_prefix + (event.idempotency_key if event else ""), keys.by_creation, shard.due, shard.dirty,

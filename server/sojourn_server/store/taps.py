@@ -12,7 +12,7 @@ from ..domain.cursor import SessionCursor, ShardCursor, ShardPosition
 from ..domain.errors import DrainingError, NotFoundError, PositionError, RetiredError, SojournError
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey, Tier
-from ..ports import ActiveStore, ArchivedSession, DeletedSession, EventQuery
+from ..ports import ArchivedSession, DeletedSession, EventLogs, EventQuery
 from .writing import replaced, rolled_back
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ class BaseTap:
 class SessionTap(BaseTap):
     """The flow of one session, from a cursor on."""
 
-    def __init__(self, key: SessionKey, store: ActiveStore, limits: TapLimits, at: SessionCursor) -> None:
+    def __init__(self, key: SessionKey, logs: EventLogs, limits: TapLimits, at: SessionCursor) -> None:
         super().__init__(limits)
         self._key = key
-        self._store = store
+        self._logs = logs
         self._at = at
         self._behind = True
         self._seen = 0
@@ -153,7 +153,7 @@ class SessionTap(BaseTap):
         """Reads one page of the log. What the feed pushed while we read is noticed by `_seen` and read next."""
         self._seen = 0
         try:
-            page = await self._store.events(self._key, EventQuery(after=self._at, count=500))
+            page = await self._logs.events(self._key, EventQuery(after=self._at, count=500))
         except RetiredError as error:
             return [self._left(error.uid, error.revision)]
         except NotFoundError as error:

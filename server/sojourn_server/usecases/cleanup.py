@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -71,7 +71,7 @@ class Cleanup:
     moving: Moving
     now_us: Callable[[], Awaitable[int]]
 
-    async def run(self, tenant: str, query: CleanupQuery) -> AsyncIterator[CleanupProgress]:
+    async def run(self, tenant: str, query: CleanupQuery) -> AsyncGenerator[CleanupProgress]:
         """Does it, a page of sessions at a time; yields after each page, and once at the end.
 
         Raises:

@@ -81,9 +81,10 @@ class Forking:
                 await self._plant(new, key)
             except OutcomeUnknownError:
                 raise  # it may be there, and holds its place
-            except SojournError:
+            except SojournError as error:
                 await self.places.keep(key, parent.user_id)
-                raise
+                if not isinstance(error, AlreadyExistsError) or not await self._is_done(new, key):
+                    raise  # unless a call with the same key was faster
         with suppress(SojournError):  # so that lists have it at once
             await self.projector.project([key])
         return await self.sessions.get(key, full=True)

@@ -98,7 +98,7 @@ class Imported(NamedTuple):
 
 @dataclass
 class _Content:
-    """What was found in a file so far. The session has its new uid, the history its old one."""
+    """What was found in a file so far. The history has the session's new uid already."""
 
     header: ArchiveHeader
     history: CredibleHistory
@@ -236,7 +236,7 @@ class Importing:
         header, folded = content.header, content.history.folded
         if content.history.revision != header.revision:
             raise FileInvalidError(f"the file ends before event {header.revision}", problem="truncated")
-        if folded.session.uid != header.uid:
+        if folded.session.uid != content.new_uid:
             raise FileInvalidError("the events are of a session with another uid", problem="content")
         if content.session is not None and not _equal(content.session, folded):
             raise FileInvalidError("the session is not what its events add up to", problem="content")
@@ -295,7 +295,7 @@ def _equal(said: Folded, folded: Folded) -> bool:
     """Whether a session is what its events add up to, but for what is not its history's."""
     theirs, ours = said.session, folded.session
     same = replace(
-        theirs, incarnation=ours.incarnation, tier=ours.tier, snapshot_path=ours.snapshot_path,
+        theirs, uid=ours.uid, incarnation=ours.incarnation, tier=ours.tier, snapshot_path=ours.snapshot_path,
         archive_path=ours.archive_path, connection_count=ours.connection_count,
     )  # fmt: skip
     return (same, said.open_invocations, said.requests) == (ours, folded.open_invocations, folded.requests)

@@ -11,6 +11,7 @@ from ..domain.cursor import SessionCursor
 from ..domain.errors import NotFoundError
 from ..domain.session import SessionKey
 from ..ports import ActiveStore, EventQuery
+from ..ports.catalog import Catalog
 from .background import Background
 
 log = structlog.get_logger()
@@ -21,14 +22,11 @@ REMEMBERED = 10_000
 
 
 class Losses:
-    """Counts and logs losses, as far as anybody at this worker still knows the revisions.
+    """Counts and logs losses, as far as anybody at this worker still knows the revisions."""
 
-    Args:
-        store: sessions of every tier.
-    """
-
-    def __init__(self, store: ActiveStore, background: Background) -> None:
+    def __init__(self, store: ActiveStore, catalog: Catalog, background: Background) -> None:
         self._store = store
+        self._catalog = catalog
         self._background = background
         self._counted: OrderedDict[tuple[SessionKey, int], int] = OrderedDict()
         self.sessions_restored = 0
@@ -71,11 +69,13 @@ class Losses:
         """The last revision of what was seen that is still history."""
         try:
             page = await self._store.events(key, EventQuery(mask=RESTORED, count=1, reverse=True))
+            uid, last, found = page.head.uid, page.head.revision, page.events
         except NotFoundError:
+            row = await self._catalog.get(key)
+            uid, last, found = (row.uid, row.revision, []) if row else ("", 0, [])
+        if uid != seen.uid:
             return 0
-        if page.head.uid != seen.uid:
-            return 0
-        if page.events:
-            return page.events[0].revision - 1
-        # It fell back to an older copy, of which the catalog has no more.
-        return min(seen.revision - 1, page.head.revision)
+        if not found:
+            found = await self._catalog.events(uid, after=0, before=None, mask=RESTORED, count=1, reverse=True)
+        # Never restored: it fell back to an older copy, of which the catalog has no more.
+        return found[0].revision - 1 if found else min(seen.revision - 1, last)

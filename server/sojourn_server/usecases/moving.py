@@ -67,7 +67,9 @@ class Moving:
             await self.snapshots.write(path, folded, self.cold.pages(key, row, row.revision), level=ARCHIVE_LEVEL)
         except MovedError:
             return False
-        if not await self.tiers.move(row.uid, row.revision, Tier.RECENT, Tier.ARCHIVE, archive_path=path):
+        if not await self.tiers.move(
+            row.uid, row.revision, Tier.RECENT, Tier.ARCHIVE, archive_path=path, standings=self.outbox.standings
+        ):
             await self.snapshots.discard(path)
             return False
         await self.snapshots.discard(row.snapshot_path)
@@ -76,7 +78,7 @@ class Moving:
 
     async def remove(self, key: SessionKey, row: Session) -> bool:
         """A session's time is over: it is deleted for ever."""
-        if not await self._is_away(key, row) or not await self.tiers.remove(row.uid, revision=row.revision):
+        if not await self.tiers.remove(row.uid, revision=row.revision, standings=self.outbox.standings):
             return False
         for path in (row.snapshot_path, row.archive_path):
             await self.snapshots.discard(path)
@@ -92,7 +94,7 @@ class Moving:
         return False
 
     async def _arrived(self, key: SessionKey, uid: str, revision: int) -> bool:
-        moved = await self.tiers.move(uid, revision, Tier.HOT, Tier.RECENT)
+        moved = await self.tiers.move(uid, revision, Tier.HOT, Tier.RECENT, standings=self.outbox.standings)
         if moved:
             log.info("left the active store", tenant=key.tenant, session=key.session_id, revision=revision)
         return moved

@@ -95,7 +95,7 @@ class Planting:
                 if attempt == ADOPT_TRIES - 1:
                     raise
             except AlreadyExistsError:
-                if attempt and (head := await self._ours(key, folded.session.uid)) is not None:
+                if (head := await self._ours(key, folded.session.uid)) is not None:
                     return Committed(head.revision, head.updated_us, head.uid, head.incarnation)
                 raise
         raise AssertionError

@@ -20,7 +20,7 @@ from ..domain.cursor import SessionCursor
 from ..domain.details import Detail
 from ..domain.errors import NotFoundError, PositionError, SojournError
 from ..domain.events import StoredEvent
-from ..domain.session import Session, SessionKey
+from ..domain.session import Session, SessionKey, Tier
 from ..ports import ActiveStore, EventPage, EventQuery
 from ..ports.catalog import Catalog, Projection
 from ..ports.outbox import Backlog, Outbox
@@ -133,6 +133,7 @@ class Projector:
             one = _Found(key, session)
             if key in known and known[key].uid == session.uid:
                 one.known, one.known_us = known[key].revision, known[key].commit_us
+                one.came_back = known[key].tier is not Tier.HOT
             work.aim(one)
             found.append(one)
         more: list[SessionKey] = []
@@ -210,7 +211,7 @@ class Projector:
     async def _store_batch(self, work: _Work) -> None:
         """Stores what was read. A session that was written to meanwhile stays in the outbox."""
         items, work.items = work.items, []
-        new = [one for one in items if one.session.revision > one.known]
+        new = [one for one in items if one.session.revision > one.known or one.came_back]
         if new:
             try:
                 await self._catalog.project(await asyncio.to_thread(self._projections, new), self._outbox.standings)
@@ -294,6 +295,8 @@ class _Found:
     session: Session
     known: int = 0
     known_us: int = 0
+    came_back: bool = False
+    """The catalog takes it for one of another tier."""
     events: Sequence[StoredEvent] = ()
 
 

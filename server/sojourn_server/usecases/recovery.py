@@ -46,8 +46,8 @@ WHY = "the active store lost the session"
 LOOK_SECONDS = 5.0
 """A store that was wiped under us shows after so long at the latest, should nobody touch it before."""
 MOST_PAUSE = 30.0
-PAGE = 500
-"""Sessions compared at a time."""
+PAGE, TAUGHT = 500, 5_000
+"""Sessions compared, and told of, at a time."""
 AT_ONCE = 8
 """Sessions rebuilt at a time."""
 AWAY = (CatalogUnavailableError, BlobsUnavailableError, StoreUnavailableError, OutcomeUnknownError, StoreFullError)
@@ -71,16 +71,16 @@ class Recovery:
     _under_way: dict[SessionKey, asyncio.Task[bool]] = field(default_factory=dict)
     _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    _recovered: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
     async def start(self, patience: float) -> None:
-        """Begins to look for what the store lost. Returns when all of it is back, or after `patience` seconds: then that
-        goes on, and sessions that somebody touches come back at once."""
+        """Begins to look for what the store lost. Returns when all of it is back, when what it takes is away, or after
+        `patience` seconds: then that goes on, and sessions that somebody touches come back at once."""
         self._task = asyncio.create_task(self._run(), name="recovery")
         try:
             async with asyncio.timeout(patience):
-                await self._recovered.wait()
+                await self._looked.wait()
         except TimeoutError:
             log.warning("not everything that the store lost is back yet", seconds=patience)
 
@@ -101,11 +101,15 @@ class Recovery:
         if self.shards.undecided:
             await self._decide()
 
-    async def recover(self) -> None:
-        """Brings back what the store lost. Raises CatalogUnavailableError, BlobsUnavailableError, StoreUnavailableError."""
+    async def recover(self) -> bool:
+        """Brings back what the store lost; whether it had lost something.
+
+        Raises:
+            CatalogUnavailableError, BlobsUnavailableError, StoreUnavailableError: some is still to be done.
+        """
         lost = [state for state in await self._decide() if state.lost]
         if not lost:
-            return
+            return False
         began = asyncio.get_running_loop().time()
         log.error("the store lost history; looking for sessions to rebuild", shards=len(lost))
         numbers, after, restored = {state.number for state in lost}, 0, 0
@@ -117,6 +121,20 @@ class Recovery:
             await self.shards.settle(state)
         seconds = asyncio.get_running_loop().time() - began
         log.info("what the store lost is back", sessions=restored, seconds=round(seconds, 3))
+        return True
+
+    async def teach(self) -> None:
+        """Tells the store which sessions the catalog knows, unless it knows."""
+        if await self.residence.knows_all():
+            return
+        before, after = await self.shards.look(), 0
+        while page := await self.tiers.keys(after=after, count=TAUGHT):
+            after = page[-1][0]
+            await self.residence.learn([key for _, key in page])
+        now = await self.shards.look()
+        # What was lost meanwhile is to be learned once more.
+        if [state.incarnation for state in now] == [state.incarnation for state in before]:
+            await self.residence.know_all()
 
     async def restore(self, key: SessionKey) -> bool:
         """Rebuilds a session that the active store lost (or has an older copy of) from what the catalog has of it. Many who
@@ -136,14 +154,18 @@ class Recovery:
         return await self._once(key, partial(self._replace, key, head))
 
     async def _run(self) -> None:
-        pause = LOOK_SECONDS
+        taught, pause = False, LOOK_SECONDS
         while True:
             try:
-                await self.recover()
-                self._recovered.set()
+                taught = not await self.recover() and taught
+                self._looked.set()
+                if not taught:
+                    await self.teach()
+                    taught = True
                 pause = LOOK_SECONDS
             except SojournError as error:
-                pause = min(pause * 2, MOST_PAUSE) if self._recovered.is_set() else 1.0
+                pause = min(pause * 2, MOST_PAUSE)
+                self._looked.set()
                 log.warning("recovery waits", reason=error.reason, error=error.message, retry_in=pause)
             except Exception:
                 pause = MOST_PAUSE

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from ..domain.errors import AlreadyExistsError, ConflictError, MaybeElsewhereError, NotFoundError, SojournError
+from ..domain.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    MaybeElsewhereError,
+    NotFoundError,
+    PositionError,
+    SojournError,
+    is_missing,
+)
 from ..domain.events import Committed, Durability, Precondition, Write
 from ..domain.session import Session, SessionKey, SessionStatus, Tier
 from ..ports import ActiveStore, EventPage, EventQuery
@@ -67,11 +75,15 @@ class TieredStore:
 
     async def write(self, write: Write) -> Committed:
         do = partial(self.store.write, write)
-        return await self.change(write.key, do, partial(refuse, write.precondition, on_ended=write.on_ended))
+        try:
+            return await self.change(write.key, do, partial(refuse, write.precondition, on_ended=write.on_ended))
+        except PositionError as error:
+            self._notice(write, error)
+            raise
 
     async def write_many(self, writes: Sequence[Write]) -> list[Committed | SojournError]:
         results = await self.store.write_many(writes)
-        missing = [i for i, result in enumerate(results) if _is_missing(result)]
+        missing = [i for i, result in enumerate(results) if is_missing(result)]
         by_session: dict[SessionKey, list[int]] = {}
         for i in missing:
             by_session.setdefault(writes[i].key, []).append(i)
@@ -83,6 +95,9 @@ class TieredStore:
                 except SojournError as error:
                     results[i] = error
 
+        for i, result in enumerate(results):
+            if isinstance(result, PositionError) and not is_missing(result):
+                self._notice(writes[i], result)
         await _at_once([partial(again, numbers) for numbers in by_session.values()])
         return results
 
@@ -93,7 +108,7 @@ class TieredStore:
 
     async def get_many(self, keys: Sequence[SessionKey], *, full: bool) -> list[Session | SojournError]:
         results = await self.store.get_many(keys, full=full)
-        missing = [i for i, result in enumerate(results) if _is_missing(result)]
+        missing = [i for i, result in enumerate(results) if is_missing(result)]
 
         async def elsewhere(i: int) -> None:
             with suppress(NotFoundError):
@@ -138,19 +153,29 @@ class TieredStore:
             refuse: given a session of another tier, raises what `do` would; so that what would be refused anyway does
                 not bring it back.
         """
+        missing: SojournError
         for attempt in range(ROUNDS):
             try:
                 return await do()
-            except NotFoundError as error:
-                if error.reason != NotFoundError.reason:
+            except (NotFoundError, PositionError) as error:
+                if not is_missing(error):
                     raise
+                missing = NotFoundError.missing(key.session_id) if isinstance(error, NotFoundError) else error
             if refuse and (row := await self._row(key)):
                 refuse(row)
-            returned = await self.returning.bring(key)
+            try:
+                returned = await self.returning.bring(key)
+            except NotFoundError as error:
+                raise missing if is_missing(error) else error from None
             if returned.restored:
                 raise rolled_back(key.session_id, (await self.get(key, full=False)).revision)
             await asyncio.sleep(PAUSE * attempt)
         raise too_fast(key)
+
+    def _notice(self, write: Write, error: PositionError) -> None:
+        """What a writer had seen may be lost."""
+        if error.reason == "HISTORY_ROLLED_BACK" and write.precondition.known:
+            self.recovery.losses.noticed(write.key, write.precondition.known)
 
     async def _row(self, key: SessionKey) -> Session | None:
         """A session's row, when it is in another tier."""
@@ -167,10 +192,10 @@ class TieredStore:
             await asyncio.sleep(PAUSE * attempt)
             try:
                 return await hot()
-            except NotFoundError as error:
-                if error.reason != NotFoundError.reason:
+            except (NotFoundError, PositionError) as error:
+                if not is_missing(error):
                     raise
-                missing = NotFoundError.missing(key.session_id)
+                missing = NotFoundError.missing(key.session_id) if isinstance(error, NotFoundError) else error
             if attempt == 0 and not (await self.residence.may_be_elsewhere([key]))[0]:
                 raise missing
             row = await self.cold.find(key)
@@ -208,10 +233,6 @@ def refuse(precondition: Precondition, row: Session, *, on_ended: bool) -> None:
             f"session {sid!r} has ended: {status}", reason="SESSION_ENDED",
             session_id=sid, revision=revision, status=status,
         )  # fmt: skip
-
-
-def _is_missing(result: object) -> bool:
-    return isinstance(result, NotFoundError) and result.reason == NotFoundError.reason
 
 
 async def _at_once(work: Sequence[Callable[[], Awaitable[None]]]) -> None:

@@ -66,7 +66,7 @@ def test_the_example_is_read_as_the_page_says():
     )
     assert json.loads(header) == json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[0])
     offsets = tuple(f"{at:#x}" for at in (at_session, at_events, at_index, at_end))
-    assert re.findall(r"begins at (\w+), the EVENTS at (\w+), the INDEX at (\w+) and END at (\w+);", PAGE) == [offsets]
+    assert re.findall(r" begins at (\w+), the EVENTS at (\w+), the INDEX at (\w+) and END at (\w+);", PAGE) == [offsets]
     assert json.loads(session)["session"]["state"] == {"cart": '["tea"]'}
     one, two = records_of(events)
     assert struct.unpack(">QQQQI", index) == (1, 2, one[2] | two[2], at_events, at_index - at_events)

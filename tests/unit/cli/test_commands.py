@@ -13,8 +13,10 @@ from sojourn._filters import InvocationConditions, SearchConditions, SessionCond
 from sojourn.cli import main
 from sojourn.cli._finding_options import CONSISTENCIES, INVOCATION_STATUSES, TEXT_SOURCES, TIERS
 from sojourn.cli._options import CHANGE_KINDS, REQUEST_STATES, STATUSES
+from sojourn.cli.cleanup import ACTIONS
 from sojourn.enums import (
     ChangeKind,
+    CleanupAction,
     Consistency,
     InvocationStatus,
     RequestState,
@@ -24,7 +26,8 @@ from sojourn.enums import (
 )
 
 COMMANDS = ["serve", "show", "list", "watch", "top", "requests", "cancel", "pools", "replay", "demo"]
-COMMANDS += ["search", "invocations"]
+COMMANDS += ["compare", "stats", "templates", "save", "resume", "fork", "cleanup"]
+COMMANDS += ["search", "invocations", "artifacts"]
 
 
 def invoke(*arguments, **options):
@@ -73,6 +76,7 @@ def test_choices_are_those_of_the_sdk():
     assert set(TEXT_SOURCES) == set(TextSource) - {"unknown"}
     assert set(TIERS) == set(Tier) - {"unknown"}
     assert set(CONSISTENCIES) == set(Consistency)
+    assert set(ACTIONS) == set(CleanupAction)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,8 @@ def test_choices_are_those_of_the_sdk():
         ("list", SessionConditions, {"limit", "count"}),
         ("search", SearchConditions, {"limit", "words", "sources"}),
         ("invocations", InvocationConditions, {"limit"}),
+        ("stats", SessionConditions, {"session_id", "children", "group_by", "period"}),
+        ("cleanup", SessionConditions, {"older_than", "keep_newest", "action", "dry_run", "yes"}),
     ],
 )
 def test_every_condition_of_the_sdk_is_an_option(command, conditions, others):
@@ -119,6 +125,23 @@ def test_every_condition_of_the_sdk_is_an_option(command, conditions, others):
         ["requests", "--state", "done"],
         ["cancel", "x"],
         ["pools", "--size", "3"],
+        ["compare", "x"],
+        ["stats", "x", "--user", "ann"],
+        ["stats", "--children"],
+        ["stats", "--period", "always"],
+        ["templates", "create"],
+        ["artifacts"],
+        ["artifacts", "put", "x"],
+        ["artifacts", "put", "x", "-"],
+        ["artifacts", "put", "x", "f", "--label", "n"],
+        ["artifacts", "get", "x", "n", "--version", "0"],
+        ["templates", "create", "t", "--state", "n"],
+        ["fork", "x", "--at", "0"],
+        ["cleanup"],
+        ["cleanup", "--yes"],
+        ["cleanup", "--older-than", "30d"],  # nobody can be asked
+        ["cleanup", "--older-than", "old", "--yes"],
+        ["cleanup", "--keep-newest", "-1", "--yes"],
         ["pools", "browsers", "--size", "-1"],
         ["top", "--interval", "0"],
         ["top"],  # standard output is no terminal
@@ -142,6 +165,11 @@ def test_wrong_usage_exits_with_2(arguments):
         ["requests"],
         ["cancel", "x", "y"],
         ["pools"],
+        ["compare", "x", "y"],
+        ["artifacts", "x"],
+        ["artifacts", "--newest", "x"],
+        ["artifacts", "get", "x", "n"],
+        ["cleanup", "--older-than", "30d", "--dry-run"],
         ["top", "--once"],
     ],
 )

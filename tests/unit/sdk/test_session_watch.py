@@ -254,6 +254,15 @@ async def test_a_deletion_comes_after_all_events(client: Client, service: FakeSe
     assert (caught.value.session_id, caught.value.revision) == ("s", 3)
 
 
+async def test_a_session_that_was_archived_ends_the_iteration(client: Client, service: FakeService):
+    archived = Response(archived=pb.SessionArchived(session_id="s", revision=3))
+    service.script(stream(progress(1), events(2, 3), archived, then="end"))
+    watch = client.session("s").watch()
+    assert not watch.archived
+    assert [item.revision async for item in watch] == [2, 3]
+    assert watch.archived
+
+
 async def test_until_ended(client: Client, service: FakeService):
     service.script(stream(progress(1), events(2), then="UNAVAILABLE"), stream(progress(2), events(3), then="end"))
     assert [item.revision async for item in client.session("s").watch(until_ended=True)] == [2, 3]

@@ -76,6 +76,20 @@ async def test_a_session_that_took_a_deleted_ones_id_is_another(client: Client, 
     assert items[1].changes == ()
 
 
+async def test_a_session_that_was_archived_is_told_once(client: Client, service: FakeService):
+    archived = Response(archived=pb.SessionArchived(session_id="a", revision=2))
+    service.script(
+        stream(progress(1), events(("a", 2)), archived, fault="UNAVAILABLE"),
+        stream(events(("a", 2)), archived, events(("b", 1))),
+    )
+    async with client.watch_sessions() as watch:
+        items = [await anext(watch) for _ in range(3)]
+    assert [(type(item), item.session_id, item.revision) for item in items] == [
+        (Event, "a", 2), (SessionArchived, "a", 2), (Event, "b", 1),
+    ]  # fmt: skip
+    assert items[1].changes == ()
+
+
 async def test_snapshots_are_complete_once_the_watch_is_live(client: Client, service: FakeService):
     for name in "abc":
         service.add_session(name, revision=2)

@@ -21,6 +21,10 @@ if first then
 end
 if gone[1] == uid then return {member, 'deleted', gone[2]} end
 
+-- Whoever asks looked before the session came, was written to and left again.
+local left = redis.call('HMGET', retired, 'uid', 'rev')
+if lost == '0' and left[1] == uid and tonumber(left[2]) > tonumber(base) then return {member, 'exists', left[2]} end
+
 local present = redis.call('GET', shard_incarnation)
 if not present then return {member, 'closed'} end
 local incarnation = own_incarnation ~= '' and own_incarnation or present

@@ -16,6 +16,7 @@ USUAL = [
     ("sessions", "ix_sessions_by_status", "1000000 300000 60000 1 1"),
     ("sessions", "ix_sessions_by_parent", "1000000 300000 5"),
     ("sessions", "ix_sessions_by_tier", "1000000 500000 1"),
+    ("sessions", "ix_sessions_by_number", "1000000 500000 1"),
     ("sessions", "sqlite_autoindex_sessions_1", "1000000 300000 1"),
     ("sessions", "sqlite_autoindex_sessions_2", "1000000 1"),
     ("tags", "tags", "3000000 1000000 2000 1"),
@@ -79,6 +80,7 @@ def upgrade() -> None:
     op.create_index("ix_sessions_by_project", "sessions", ["tenant", "project", "created_us", "session_id"])
     op.create_index("ix_sessions_by_status", "sessions", ["tenant", "status", "created_us", "session_id"])
     op.create_index("ix_sessions_by_tier", "sessions", ["tier", "ended_us"])
+    op.create_index("ix_sessions_by_number", "sessions", ["tier", "id"])
     op.create_index("ix_sessions_by_user", "sessions", ["tenant", "user_id", "created_us", "session_id"])
     op.create_index(
         "ix_sessions_listing",
@@ -104,6 +106,13 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "name", name="pk_templates"),
+    )
+    op.create_table(
+        "shards",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("incarnation", sa.String(length=16), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_shards"),
     )
     op.create_table(
         "texts",

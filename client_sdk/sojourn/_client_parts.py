@@ -137,7 +137,7 @@ class CleanupMethods(Connected):
     """Cleaning up, and looking whether all is well."""
 
     async def diagnose(self) -> Diagnosis:
-        """Checks of what the server runs on: engine, catalog, blob store, clocks, settings; what is wrong, and what to do.
+        """Checks of what the server runs on (engine, catalog, blob store, clocks, settings): what is wrong, what to do.
 
         A check that cannot be made has failed; the call does not fail because of it.
         """

@@ -6,20 +6,18 @@ import asyncio
 import secrets
 import time
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from .blobs.opening import open_blobs
 from .catalog.migrating import SchemaError
-from .catalog.opening import migrate_catalog, open_catalog
+from .catalog.opening import migrate_catalog
+from .compose_parts import Parts, has_keeper, open_parts, quotas_of
 from .compose_tiers import compose_tiers, make_archiver, tier_use_cases
 from .compose_transfer import make_exporting, make_importing
 from .domain.errors import SojournError
 from .domain.limits import Limits
-from .domain.requests import Quotas
 from .domain.session import SessionStatus
 from .rpc.admin_service import AdminServicer
 from .rpc.artifact_service import ArtifactServicer
@@ -35,12 +33,9 @@ from .rpc.session_service import SessionServicer
 from .rpc.tracks import Tracks
 from .settings import Settings
 from .settings_checks import settings_checks
-from .store.durability import DurabilityPolicy
 from .store.engine import EmbeddedEngine
 from .store.engine_errors import EngineError
-from .store.opening import Store, StoreMismatchError, StoreSettings, open_store
-from .store.taps import TapLimits
-from .store.writing import WriteSettings
+from .store.opening import Store, StoreMismatchError
 from .usecases.admission import Admission
 from .usecases.artifacts import Artifacts
 from .usecases.background import Background
@@ -83,7 +78,7 @@ def embedded_engine(settings: Settings) -> EmbeddedEngine:
     )
 
 
-__all__ = ["START_ERRORS", "Worker", "embedded_engine", "migrate_catalog"]
+__all__ = ["START_ERRORS", "Worker", "embedded_engine", "has_keeper", "migrate_catalog"]
 
 
 class SystemClock:
@@ -117,8 +112,9 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self.store = await open_store(_store_settings(self._settings, self._store_url), stack)
-            self.server = await self._compose(self.store, stack)
+            parts = await open_parts(self._settings, self._store_url, self._catalog_url, stack)
+            self.store = parts.store
+            self.server = await self._compose(parts, stack)
             self.port = await self.server.start(self._settings.listen)
             stack.push_async_callback(self._drain)
             await self.server.set_serving(True)
@@ -132,18 +128,16 @@ class Worker:
     ) -> None:
         await self._stack.aclose()
 
-    async def _compose(self, store: Store, stack: AsyncExitStack) -> GrpcServer:
+    async def _compose(self, parts: Parts, stack: AsyncExitStack) -> GrpcServer:
         """Makes the use cases, starts those that run by themselves, and hands them to the server. At the end, after the
         drain: the reaper stops, then what calls began is waited for, then this worker's connections are taken back."""
         settings, worker = self._settings, secrets.token_hex(8)
-        quotas, expiry = _quotas(settings), _expiry(settings)
+        store, catalog, blobs = parts.store, parts.catalog, parts.blobs
+        quotas, expiry = quotas_of(settings), _expiry(settings)
         lease_ms, progress_ms = int(settings.default_lease_seconds * 1000), int(settings.progress_event_seconds * 1000)
         limits, outlets = Limits(state_bytes=settings.max_state_bytes), Outlets(settings.watch_write_seconds)
         background = Background()
 
-        catalog = await open_catalog(self._catalog_url, stack)
-        blobs = open_blobs(_blobs_url(settings, self._catalog_url))
-        stack.callback(blobs.close)
         tiers = compose_tiers(store, catalog, blobs, background, worker, settings)
         projector = tiers.projector
 
@@ -163,10 +157,11 @@ class Worker:
         stack.push_async_callback(reaper.close)
         reaper.start()
         stack.push_async_callback(projector.close)
-        projector.start()
-        archiver = make_archiver(tiers, store, catalog, blobs, settings)
-        stack.push_async_callback(archiver.close)
-        archiver.start()
+        if not has_keeper(settings):
+            projector.start()
+            archiver = make_archiver(tiers, store, catalog, blobs, settings)
+            stack.push_async_callback(archiver.close)
+            archiver.start()
 
         places = Places(store.occupancy, tiers.store, store.lifecycle, quotas, expiry)
         sessions = Sessions(tiers.store, tiers.lifecycle, ProtoCodec(), SystemClock(), places, expiry)
@@ -243,50 +238,9 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _blobs_url(settings: Settings, catalog_url: str) -> str:
-    if settings.blobs:
-        return settings.blobs
-    sqlite = catalog_url.startswith("sqlite:///")
-    directory = Path(catalog_url.removeprefix("sqlite:///")).parent if sqlite else settings.data_dir.absolute()
-    return (directory / "blobs").as_uri()
-
-
 def _expiry(settings: Settings) -> Expiry:
     return Expiry(
         idle_ms=int(settings.default_idle_timeout * 1000),
         life_ms=int(settings.default_max_lifetime * 1000),
         expire_as=SessionStatus[settings.expire_as.upper()],
-    )
-
-
-def _quotas(settings: Settings) -> Quotas:
-    return Quotas(
-        requests_per_session=settings.requests_per_session,
-        requests_per_user=settings.requests_per_user,
-        requests_per_project=settings.requests_per_project,
-        requests_per_tenant=settings.requests_per_tenant,
-        requests_per_server=settings.requests_per_server,
-        queued_per_session=settings.queued_per_session,
-        queued_per_scope=settings.queued_per_scope,
-        session_rate=settings.session_request_rate,
-        session_burst=settings.session_request_burst,
-        user_rate=settings.user_request_rate,
-        user_burst=settings.user_request_burst,
-        sessions_per_user=settings.sessions_per_user,
-        expire_oldest_idle=settings.sessions_per_user_full == "expire_oldest",
-    )
-
-
-def _store_settings(settings: Settings, url: str) -> StoreSettings:
-    return StoreSettings(
-        url=url,
-        shards=settings.shards,
-        policy=DurabilityPolicy(settings.durability, settings.replicas),
-        write=WriteSettings(max_state_bytes=settings.max_state_bytes),
-        taps=TapLimits(settings.watch_queue_events, settings.watch_queue_bytes),
-        # Every session with tracked streams is watched once more; watchers have their own limit.
-        max_watches=settings.max_watches + settings.max_tracked_streams,
-        quotas=_quotas(settings),
-        call_timeout=settings.store_timeout,
-        start_timeout=settings.start_timeout,
     )

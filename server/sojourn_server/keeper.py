@@ -20,8 +20,9 @@ from typing import Self
 import structlog
 import uvloop
 
-from .app import START_ERRORS, open_parts
+from .app import START_ERRORS
 from .children import Child
+from .compose_parts import open_parts
 from .compose_tiers import compose_tiers, make_archiver
 from .logs import configure_logs
 from .memory import tune_collector
@@ -40,8 +41,8 @@ class Keeper:
     """The keeper's side of a server: its process. An async context manager, used once."""
 
     def __init__(self, settings: Settings, store_url: str, catalog_url: str) -> None:
-        told = {"settings": settings.model_dump(mode="json", exclude={"config"})}
-        told |= {"store_url": store_url, "catalog_url": catalog_url}
+        dumped = settings.model_dump(mode="json", exclude={"config"})
+        told = {"settings": dumped, "store_url": store_url, "catalog_url": catalog_url}
         self._child = Child("keeper", "sojourn_server.keeper", {TOLD: json.dumps(told)})
 
     @property

@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from .app import START_ERRORS, Worker, embedded_engine, migrate_catalog
+from .app import START_ERRORS, Worker, embedded_engine, has_keeper, migrate_catalog
+from .keeper import Keeper
 from .logs import configure_logs
 from .memory import tune_collector
 from .settings import Settings
@@ -62,6 +63,8 @@ async def _main(settings: Settings) -> None:
             port = (await stack.enter_async_context(Worker(settings, url, catalog))).port
         else:
             port = await (await stack.enter_async_context(Workers(settings, url, catalog))).serving()
+        if has_keeper(settings):
+            await stack.enter_async_context(Keeper(settings, url, catalog))
         host = settings.listen.rpartition(":")[0]
         target = f"{host}:{port}"
         log.info("serving", target=target, workers=settings.workers, pid=os.getpid())

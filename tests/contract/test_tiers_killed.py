@@ -126,7 +126,7 @@ async def at_every_step(
     place: Place, prepare: Callable[[], Awaitable[SessionKey]], do: Callable[[Worker, SessionKey], Awaitable[Any]],
     check: Callable[[SessionKey, Seen], Awaitable[None]], **settings: Any,
 ) -> int:  # fmt: skip
-    """Does it, killed at each of its calls in turn, and checks what is left; returns how many there were."""
+    """Does it, killed before each change in turn, and checks what is left; returns how many there were."""
     for step in count():
         key = await prepare()
         before = await place.seen(key)
@@ -154,7 +154,7 @@ async def test_a_session_on_its_way_to_the_archive(place):
         await place.check_whole(key, Tier.ARCHIVE)
 
     steps = await at_every_step(place, place.ended, go_down, check)
-    assert steps > 20
+    assert steps > 6
     await place.check_no_orphans()
 
 
@@ -172,7 +172,7 @@ async def test_a_label_for_an_archived_session(place):
         assert len(seen.events) - len(before.events) == ("late" in seen.session.tags)
         await place.check_whole(key, Tier.ARCHIVE)
 
-    assert await at_every_step(place, place.archived, do, check) > 10
+    assert await at_every_step(place, place.archived, do, check) >= 2
     await place.check_no_orphans()
 
 
@@ -191,7 +191,7 @@ async def test_a_resume(place):
         await place.settle()
         await place.check_whole(key, Tier.HOT)
 
-    assert await at_every_step(place, place.archived, do, check) > 10
+    assert await at_every_step(place, place.archived, do, check) >= 2
     await place.check_no_orphans()
 
 
@@ -211,7 +211,7 @@ async def test_a_fork(place):
         await place.check_whole(place.desk.key(f"{key.session_id}-fork"), Tier.HOT)
         await place.check_whole(key, Tier.ARCHIVE)
 
-    assert await at_every_step(place, place.archived, do, check) > 10
+    assert await at_every_step(place, place.archived, do, check) >= 2
     await place.check_no_orphans()
 
 
@@ -232,7 +232,7 @@ async def test_a_deletion(place):
         assert raised.value.reason == "SESSION_DELETED"
         assert await place.tier(key) is None
 
-    assert await at_every_step(place, place.archived, do, check) > 10
+    assert await at_every_step(place, place.archived, do, check) >= 2
     await place.check_no_orphans()
     assert await paths(place.blobs) == []
 
@@ -247,6 +247,6 @@ async def test_the_end_of_the_retention(place):
         with pytest.raises(NotFoundError):
             await place.seen(key)
 
-    assert await at_every_step(place, place.archived, do, check, retention_seconds=0.000001) > 3
+    assert await at_every_step(place, place.archived, do, check, retention_seconds=0.000001) > 1
     await place.check_no_orphans()
     assert await paths(place.blobs) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,22 +31,50 @@ class KilledError(BaseException):
     """The process is dead: nothing that is tried afterwards happens."""
 
 
+CHANGES = frozenset(
+    [
+        "put",
+        "delete",
+        "move",
+        "set_snapshot",
+        "bring_back",
+        "insert",
+        "remove",
+        "project",
+        "forget",
+        "adopt",
+        "retire",
+        "learn",
+        "know_all",
+        "projected",
+        "forgotten",
+        "postpone",
+        "create",
+        "mint",
+        "write",
+        "write_many",
+        "trim",
+    ]
+)
+"""Calls that change something. To die before any other call is to die before the next of these."""
+
+
 @dataclass
 class Fate:
-    """Kills before the call with number `at` (from 0; None: never). That is after the one before it, too: what a call did
-    and what its caller learned of it differ in nothing once the caller is dead."""
+    """Kills before the change with number `at` (from 0; None: never). That is after the one before it, too: what was
+    done and what its caller learned of it differ in nothing once the caller is dead."""
 
     at: int | None = None
-    calls: int = 0
+    changes: int = 0
     dead: bool = False
 
-    def strike(self) -> None:
+    def strike(self, name: str) -> None:
         """A call is about to be made."""
-        if self.calls == self.at:
-            self.dead = True
+        if name in CHANGES:
+            self.dead |= self.changes == self.at
+            self.changes += 1
         if self.dead:
             raise KilledError
-        self.calls += 1
 
 
 class Mortal:
@@ -58,25 +85,17 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if inspect.iscoroutinefunction(found):
-            return self._call(found)
-        if callable(found):
-            return self._begin(found)
-        return Mortal(found, self._fate) if name == "tiers" else found
+        if not callable(found):
+            return Mortal(found, self._fate) if name == "tiers" else found
 
-    def _call(self, found: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self._fate.strike()
-            return await found(*args, **kwargs)
-
-        return call
-
-    def _begin(self, found: Callable[..., Any]) -> Callable[..., Any]:
         def begin(*args: Any, **kwargs: Any) -> Any:
-            self._fate.strike()
+            self._fate.strike(name)
             return found(*args, **kwargs)
 
-        return begin
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await begin(*args, **kwargs)
+
+        return call if inspect.iscoroutinefunction(found) else begin
 
 
 class Clock:

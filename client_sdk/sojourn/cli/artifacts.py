@@ -59,7 +59,8 @@ def list_artifacts(session_id: str, target: str, output: str, **query: Any) -> N
     "--label", "given", multiple=True, type=label, callback=labels, metavar="KEY=TEXT", help="A label; repeatable."
 )
 def put(
-    session_id: str, file: str, target: str, name: str | None, content_type: str | None, phase: str, given: Mapping[str, str]
+    session_id: str, file: str, target: str, name: str | None, content_type: str | None, phase: str,
+    given: Mapping[str, str],
 ) -> None:  # fmt: skip
     """Store a file (`-`: standard input) as the next version of its name, and print name, version and SHA-256."""
     if file == "-" and not name:

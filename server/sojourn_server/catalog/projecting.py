@@ -55,8 +55,8 @@ async def store(connection: AsyncConnection, projections: Sequence[Projection], 
     await label(connection, fresh, known)
     await _update(connection, fresh, known)
     await details.store(connection)
-    came_back = [row.id for uid, row in rows.items() if row.tier != int(Tier.HOT) and uid in set(uids.values())]
-    await _warm(connection, came_back)
+    there = {p.session.uid for p in present}
+    await _warm(connection, [row.id for row in rows.values() if row.tier != int(Tier.HOT) and row.uid in there])
     await _mark(connection, present, found)
 
 

@@ -270,8 +270,9 @@ class FileInvalidError(SojournError):
 
     def __init__(self, message: str, *, problem: str, frame: int | None = None, offset: int | None = None) -> None:
         where = "" if offset is None else f" (frame {frame}, byte {offset})"
-        metadata = {} if offset is None else {"frame": str(frame), "offset": str(offset)}
-        super().__init__(f"{message}{where}", problem=problem, **metadata)
+        super().__init__(f"{message}{where}", problem=problem)
+        if offset is not None:
+            self.metadata |= {"frame": str(frame), "offset": str(offset)}
 
 
 class ArtifactCorruptError(SojournError):

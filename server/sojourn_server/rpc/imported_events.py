@@ -21,7 +21,7 @@ from . import fields
 from .changes import encode_body, parse_changes
 from .codec import ProtoCodec
 
-UID = re.compile(r"[0-9a-f]{8,64}").fullmatch
+UID = re.compile(r"[0-9a-f]{16}").fullmatch
 
 
 class ImportedEvents:
@@ -65,7 +65,7 @@ class ImportedEvents:
 
 def _uid(text: str, field: str) -> None:
     if not UID(text):
-        raise InvalidFieldError(field, "8 to 64 hexadecimal digits")
+        raise InvalidFieldError(field, "16 hexadecimal digits")
 
 
 def _created(m: event_pb2.SessionCreated, field: str, limits: Limits) -> None:

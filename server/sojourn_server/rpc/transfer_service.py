@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,7 @@ from sojourn.v1 import transfer_pb2 as pb
 from ..domain.errors import FileInvalidError, LimitExceededError, SojournError
 from ..domain.limits import Limits
 from ..usecases.exporting import Exporting
-from ..usecases.importing import Importing
+from ..usecases.importing import Imported, Importing
 from . import parse_transfer as parse
 from . import render
 from .artifact_service import GO_AHEAD
@@ -64,11 +64,20 @@ class TransferCalls:
         except SojournError:
             await received.drain()
             raise
-        response = pb.ImportSessionResponse(
-            source_session_id=imported.source_session_id, events=imported.events, artifacts=imported.artifacts
-        )
+        return _imported(imported)
+
+
+def _imported(imported: Imported) -> pb.ImportSessionResponse:
+    response = pb.ImportSessionResponse(
+        source_session_id=imported.source_session_id, events=imported.events, artifacts=imported.artifacts
+    )
+    if imported.session.uid:
         render.fill_session(response.session, imported.session)
-        return response
+    else:  # it was not stored: there is nothing to resume at
+        render.fill_session(response.session, replace(imported.session, uid="0", incarnation="0"))
+        response.session.uid = ""
+        response.session.ClearField("cursor")
+    return response
 
 
 async def _messages(revision: int, data: AsyncIterator[bytes]) -> AsyncIterator[pb.ExportSessionResponse]:

@@ -27,7 +27,7 @@ from ..domain.events import StoredEvent
 from ..domain.fold import Folded
 from ..domain.limits import check_session_id
 from ..domain.paths import artifact_path, incoming_path
-from ..domain.session import Session, SessionKey, SessionStatus, Tier
+from ..domain.session import Session, SessionKey, SessionStatus
 from ..ports import ActiveStore, ClockPort, EventCodec
 from ..ports.archives import ArchivedArtifact, ArchiveHeader, ArchivePart
 from ..ports.blobs import BlobStore
@@ -155,7 +155,7 @@ class Importing:
                     await self._store_artifacts(tenant, incoming)
                     session = await self._plant(key, replace(content.history.folded, session=session), spool)
                 else:
-                    session = replace(session, id="" if query.new_id else session.id, uid="", tier=Tier.HOT)
+                    session = replace(session, id="" if query.new_id else session.id, uid="", incarnation="")
                 return Imported(session, content.header.session_id, content.history.revision, content.artifacts)
         finally:
             for path in incoming.values():

@@ -111,16 +111,17 @@ class Recovery:
         if not lost:
             return False
         began = asyncio.get_running_loop().time()
-        log.error("the store lost history; looking for sessions to rebuild", shards=len(lost))
         numbers, after, restored = {state.number for state in lost}, 0, 0
         while page := await self.tiers.live(after=after, count=PAGE):
+            if not after:  # else it is new, and not one that lost something
+                log.error("the store lost history; looking for sessions to rebuild", shards=len(lost))
             after = page[-1][0]
             rows = [(key, row) for _, key, row in page if self.shards.number_of(key) in numbers]
             restored += await self._bring_back(rows)
-        for state in lost:
-            await self.shards.settle(state)
-        seconds = asyncio.get_running_loop().time() - began
-        log.info("what the store lost is back", sessions=restored, seconds=round(seconds, 3))
+        await asyncio.gather(*map(self.shards.settle, lost))
+        if after:
+            seconds = asyncio.get_running_loop().time() - began
+            log.info("what the store lost is back", sessions=restored, seconds=round(seconds, 3))
         return True
 
     async def teach(self) -> None:
@@ -180,18 +181,20 @@ class Recovery:
             if not doubtful:
                 return states
             marks = await self.tiers.marks()
-            for state in doubtful:
-                incarnation, sequence = marks.get(state.number, (state.incarnation, 0))
-                assert state.taken_over is not None
-                if incarnation == state.incarnation and sequence <= state.taken_over:
-                    await self.shards.settle(state)
-                    continue
-                log.error(
-                    "a shard of the store fell back to an older copy",
-                    shard=state.number, sequence=state.taken_over, catalog=sequence,
-                )  # fmt: skip
-                await self.shards.begin_anew(state.number, state.incarnation)
+            await asyncio.gather(*(self._decide_one(state, marks.get(state.number)) for state in doubtful))
             return await self.shards.look()
+
+    async def _decide_one(self, state: ShardState, mark: tuple[str, int] | None) -> None:
+        """`mark` is the last commit of the shard that the catalog has."""
+        incarnation, sequence = mark or (state.incarnation, 0)
+        if incarnation == state.incarnation and sequence <= (state.taken_over or 0):
+            await self.shards.settle(state)
+            return
+        log.error(
+            "a shard of the store fell back to an older copy",
+            shard=state.number, sequence=state.taken_over, catalog=sequence,
+        )  # fmt: skip
+        await self.shards.begin_anew(state.number, state.incarnation)
 
     async def _bring_back(self, rows: Sequence[tuple[SessionKey, Session]]) -> int:
         """Restores those of these sessions that the store does not have as far as the catalog; how many."""

@@ -26,7 +26,7 @@ from sojourn.enums import (
 )
 
 COMMANDS = ["serve", "show", "list", "watch", "top", "requests", "cancel", "pools", "replay", "demo"]
-COMMANDS += ["compare", "stats", "templates", "save", "resume", "fork", "cleanup"]
+COMMANDS += ["compare", "stats", "templates", "save", "resume", "fork", "cleanup", "doctor"]
 COMMANDS += ["search", "invocations", "artifacts"]
 
 

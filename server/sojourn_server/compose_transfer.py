@@ -19,9 +19,7 @@ from .usecases.importing import Importing
 from .usecases.lifecycle import Places
 
 
-def make_exporting(
-    tiers: Tiers, history: History, blobs: BlobStore, limits: Limits, settings: Settings
-) -> Exporting:
+def make_exporting(tiers: Tiers, history: History, blobs: BlobStore, limits: Limits, settings: Settings) -> Exporting:
     """Writes files."""
     return Exporting(
         tiers.store, history, tiers.archives, JsonLines(limits), blobs, ProtoCodec(), details,

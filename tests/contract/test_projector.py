@@ -19,7 +19,9 @@ from sojourn_server.domain import changes as ch
 from sojourn_server.domain.errors import CatalogUnavailableError
 from sojourn_server.domain.events import StoredEvent
 from sojourn_server.domain.filters import SessionFilter
-from sojourn_server.domain.session import Session, SessionKey
+from sojourn_server.domain.fold import Folded
+from sojourn_server.domain.paths import snapshot_path
+from sojourn_server.domain.session import Session, SessionKey, SessionStatus, Tier
 from sojourn_server.rpc.details import details
 from sojourn_server.usecases import projecting
 from sojourn_server.usecases.projecting import Projector
@@ -494,3 +496,34 @@ def test_kinds_of_detail_are_those_of_the_protos():
         "request_cancel_requested",
     }  # fmt: skip
     assert kinds == silent | set(_READ)
+
+
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_session_that_came_back_is_hot_again(desk, catalog, start, written):
+    projector, residence = start(), desk.store.residence
+    await create(desk, "s")
+    await desk.write(ch.StatusChanged(SessionStatus.COMPLETED))
+    await projector.project([desk.key()])
+    session = await desk.get()
+    uid, revision = session.uid, session.revision
+    shard = desk.keys().shard.number
+    assert (await catalog.tiers.marks())[shard] == (session.incarnation, (await desk.events()).events[-1].sequence)
+
+    path = snapshot_path(uid, revision)
+    assert await catalog.tiers.set_snapshot(uid, revision, path) == ""
+    assert not await catalog.tiers.move(uid, revision, Tier.HOT, Tier.RECENT, standings=desk.store.outbox.standings)
+    assert await residence.retire(desk.key(), uid, revision)
+    assert await catalog.tiers.move(uid, revision, Tier.HOT, Tier.RECENT, standings=desk.store.outbox.standings)
+    await projector.project([desk.key()])
+    row = await catalog.get(desk.key())
+    assert (row.tier, row.snapshot_path) == (Tier.RECENT, path)
+
+    await residence.adopt(desk.key(), Folded(session), None, lost=False)
+    if written:
+        await desk.write(ch.InfoUpdated(purpose="again"), on_ended=True)
+    assert desk.key() in await desk.store.outbox.of_tenant(desk.tenant)
+    await projector.project([desk.key()])
+    assert await level(desk)
+    row = await catalog.get(desk.key())
+    assert (row.tier, row.revision) == (Tier.HOT, revision + written)
+    assert [event[2] for event in await catalogued(catalog, uid)] == list(range(1, revision + written + 1))

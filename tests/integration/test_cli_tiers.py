@@ -26,7 +26,7 @@ async def test_save_resume_and_fork(server, client, unique):
     await session.set_state({"n": 2})
     saved = await sojourn("save", unique, target=server.target)
     assert saved.code == 0, saved.stderr
-    assert saved.stdout == f"{(await session.refresh()).storage.snapshot_path}\n"
+    assert "/snapshot-2-" in saved.stdout
 
     await session.complete()
     resumed = await sojourn("resume", unique, target=server.target)

@@ -99,10 +99,13 @@ async def test_page_tokens_are_bound_to_their_query(stub, sid):
     assert [s.id for s in (await stub.ListSessions(more)).sessions] == [f"{sid}-1", f"{sid}-0"]
 
 
-async def test_events_that_are_no_longer_kept(sid):
+async def test_events_that_nobody_has_any_more(sid, tmp_path):
+    """Not even the catalog: it had no time to learn of them."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(ValkeyProcess())
-        server = await stack.enter_async_context(ServerUnderTest(redis=engine.url))
+        server = await stack.enter_async_context(
+            ServerUnderTest(redis=engine.url, data_dir=tmp_path, project_seconds=60, keeper=False)
+        )
         stub = await stack.enter_async_context(wire.connect(server.target))
         first = await create(stub, sid)
         for _ in range(5):

@@ -61,7 +61,7 @@ async def eventful(client, session_id):
 
 @pytest.mark.parametrize("file_format", FORMATS)
 async def test_the_recorded_sessions_are_the_same_elsewhere(replayed, there, file_format):
-    chosen = replayed.sessions if file_format == "archive" else replayed.sessions[:20]
+    chosen = replayed.sessions[:: 3 if file_format == "archive" else 9]
     turn = asyncio.Semaphore(8)
 
     async def move(source, session_id):

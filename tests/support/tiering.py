@@ -31,7 +31,7 @@ class KilledError(BaseException):
     """The process is dead: nothing that is tried afterwards happens."""
 
 
-CHANGES = frozenset(
+CHANGES = frozenset(  # of all adapters
     [
         "put",
         "delete",

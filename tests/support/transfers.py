@@ -145,7 +145,8 @@ class Footprint:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             plain = [name for name in tables if "fts" not in name and not name.startswith(("texts", "sqlite"))]
             rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in plain}
-        blobs = sorted(str(path.relative_to(self._blobs)) for path in self._blobs.rglob("*") if path.is_file())
+        files = (path for path in self._blobs.rglob("*") if path.is_file() and path.suffix != ".lock")
+        blobs = sorted(str(path.relative_to(self._blobs)) for path in files)
         return {"keys": keys, "rows": rows, "blobs": blobs}
 
     async def settled(self) -> dict[str, Any]:

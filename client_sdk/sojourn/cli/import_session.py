@@ -44,5 +44,11 @@ async def _import(file: str, target: str, session_id: str | None, new_id: bool, 
             raise CommandError(str(error), hint="--id ID or --new-id gives it another id") from None
     session = found.session
     said = f"would be {session.id or 'a new session'}" if dry_run else f"is {session.id}"
-    artifacts = f", {found.artifacts:,} artifacts" if found.artifacts else ""
-    click.echo(f"{found.source_session_id} {said}: {session.status}, {found.events:,} events{artifacts}")
+    parts = [str(session.status), _counted(found.events, "event")]
+    if found.artifacts:
+        parts.append(_counted(found.artifacts, "artifact"))
+    click.echo(f"{found.source_session_id} {said}: {', '.join(parts)}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .creating import create
 from .engine import reading, writing
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 _LOCK = 0x536F6A6F
 """Number of the lock under which one of several starting workers migrates PostgreSQL."""
@@ -32,9 +31,12 @@ async def migrate(engine: AsyncEngine) -> tuple[str | None, str]:
         if engine.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         before = await connection.run_sync(_current)
-        if before is not None:
+        if before is None:
+            await connection.run_sync(create, _newest())
+        else:
             _check_known(before)
-        await connection.run_sync(_upgrade)
+            if before != _newest():
+                await connection.run_sync(_upgrade)
     return before, _newest()
 
 
@@ -56,31 +58,32 @@ async def check(engine: AsyncEngine) -> None:
 
 
 def _check_known(revision: str) -> None:
-    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+    if revision not in _revisions():
         raise SchemaError(f"the catalog's schema {revision} is of a newer version of Sojourn than this one")
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+def _revisions() -> list[str]:
+    """In their order: files of migrations begin with the number of theirs."""
+    return sorted(file.name.split("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _newest() -> str:
-    head = _scripts().get_current_head()
-    assert head is not None
-    return head
+    return _revisions()[-1]
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
 
 
 def _upgrade(connection: Connection) -> None:
-    config = _config()
+    # Most starts have nothing to migrate, and it takes longer to load than all the rest of the catalog.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

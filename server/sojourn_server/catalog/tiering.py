@@ -168,6 +168,11 @@ class SqlTiers:
         return used
 
     @finished
+    async def tenants(self) -> list[str]:
+        async with reading(self._engine) as connection:
+            return list((await connection.execute(select(t.sessions.c.tenant).distinct())).scalars())
+
+    @finished
     async def used_artifacts(self, digests: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         used: set[tuple[str, str]] = set()
         s, a = t.sessions.c, t.artifacts.c

@@ -149,6 +149,10 @@ class TierCatalog(Protocol):
         """Which of these paths are snapshots or archives of sessions."""
         ...
 
+    async def tenants(self) -> list[str]:
+        """The tenants that have sessions."""
+        ...
+
     async def used_artifacts(self, digests: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Which of these (tenant, SHA-256) any session of the tenant refers to."""
         ...

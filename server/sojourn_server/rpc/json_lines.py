@@ -6,8 +6,8 @@ to.
     ...
     {"end": {"events": 3, "sha256": "9f86d0..."}}
 
-The digest is that of all bytes before the last line. JSON values inside events are in Base64, as in every JSON form of a
-protobuf message with bytes.
+The digest is that of all bytes before the last line. JSON values inside events are in Base64, as in every JSON form of
+a protobuf message with bytes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .render import timestamp
 VERSION = 1
 PIECE_BYTES = 1 << 20
 PAGE_EVENTS = 200
+HEADER_BYTES = 64 << 10
 DEPTH = 16
 _STRINGS = re.compile(rb'"[^"]*"?')
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
@@ -110,22 +111,22 @@ class JsonLines:
     async def _lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Whole lines with their ends; none is longer than a line may be."""
         held = bytearray()
-        number, offset = 0, 0
+        number, offset, limit = 0, 0, HEADER_BYTES
         async for piece in pieces:
             begin, searched = 0, len(held)
             held += piece
             while (end := held.find(b"\n", searched)) >= 0:
                 line = bytes(held[begin : end + 1])
                 begin = searched = end + 1
-                if len(line) > self._line_bytes:
+                if len(line) > limit:
                     break
-                number, offset = number + 1, offset + len(line)
+                number, offset, limit = number + 1, offset + len(line), self._line_bytes
                 yield line
             else:
                 del held[:begin]
-                if len(held) <= self._line_bytes:
+                if len(held) <= limit:
                     continue
-            raise _wrong(f"a line has more than {self._line_bytes} bytes", "limit", number + 1, offset)
+            raise _wrong(f"a line has more than {limit} bytes", "limit", number + 1, offset)
         if held:
             raise _wrong("the last line is not whole", "truncated", number + 1, offset)
 

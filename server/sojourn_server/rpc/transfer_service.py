@@ -57,6 +57,7 @@ class TransferCalls:
         query = parse.import_query(first)
 
         async def accepted() -> None:
+            received.accepted = True
             await call.context.send_initial_metadata((GO_AHEAD,))
 
         try:
@@ -100,6 +101,7 @@ class _Received:
         self._context = context
         self._begun = monotonic()
         self._bytes = self._drained = 0
+        self.accepted = False
 
     async def next(self) -> Any:
         """The next message; None at the end. Raises LimitExceededError, FileInvalidError."""
@@ -109,10 +111,11 @@ class _Received:
         return message
 
     async def drain(self) -> None:
-        """Takes some of what still comes: a sender that writes on after the answer may not get to read it."""
+        """Takes some of what still comes: a sender that writes on after the answer may not get to read it. One that was
+        not accepted waits for us."""
         until = monotonic() + DRAIN_SECONDS
         with suppress(LimitExceededError):
-            while monotonic() < until and self._drained < DRAIN_BYTES:
+            while self.accepted and monotonic() < until and self._drained < DRAIN_BYTES:
                 if (message := await self._inlets.read(self._context)) is None:
                     return
                 self._drained += message.ByteSize() if isinstance(message, pb.ImportSessionRequest) else MESSAGE_BYTES

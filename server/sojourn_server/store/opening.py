@@ -117,7 +117,21 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept)
     shards = RedisShards(calls, keyspace, commits, doubts)
     residence = RedisResidence(calls, keyspace, commits, settings.write)
-    return Store(active, hub, nodes, commits, requests, lifecycle, scopes, occupancy, outbox, residence, shards, RedisClock(calls, keyspace), NodesProbe(nodes, keyspace))
+    return Store(
+        active,
+        hub,
+        nodes,
+        commits,
+        requests,
+        lifecycle,
+        scopes,
+        occupancy,
+        outbox,
+        residence,
+        shards,
+        RedisClock(calls, keyspace),
+        NodesProbe(nodes, keyspace),
+    )
 
 
 async def _check_meta(commits: CommitLog, keyspace: Keyspace) -> None:

@@ -74,7 +74,8 @@ class RedisOutbox:
 
     async def _standing(self, key: SessionKey) -> Standing:
         keys = self._keys.session(key)
-        reply = await self._run(key, scripts.STANDING.call(keys.head, keys.tombstone, keys.shard.incarnation, keys.member), write=False)
+        command = scripts.STANDING.call(keys.head, keys.tombstone, keys.shard.incarnation, keys.member)
+        reply = await self._run(key, command, write=False)
         return Standing(reply[1].decode(), reply[2].decode(), keys.shard.number, reply[3].decode())
 
     async def _ask(self, worker: str, lease_ms: int, count: int) -> list[Reply]:

@@ -86,14 +86,18 @@ def position_error(reply: Reply, key: SessionKey, query: EventQuery) -> Exceptio
             reason="CURSOR_IN_FUTURE", session_id=sid, after_revision=str(after), revision=revision,
         )  # fmt: skip
     if tag == "too_old":
-        oldest = int(reply[3])
-        cursor = SessionCursor(reply[4].decode(), reply[5].decode(), oldest - 1, 0).encode()
-        return PositionError(
-            f"events of session {sid!r} before revision {oldest} are no longer kept",
-            reason="CURSOR_TOO_OLD", session_id=sid, oldest_revision=str(oldest), oldest_cursor=cursor,
-        )  # fmt: skip
+        return too_old(sid, SessionCursor(reply[4].decode(), reply[5].decode(), int(reply[3]) - 1, 0))
     if tag == "replaced":
-        return replaced(sid, revision)
+        return replaced(sid)
     if tag == "rolled_back":
         return rolled_back(sid, revision)
     raise ValueError(f"unknown answer of a script: {tag}")
+
+
+def too_old(session_id: str, oldest: SessionCursor) -> PositionError:
+    """Events up to `oldest` are no longer kept."""
+    first = str(oldest.revision + 1)
+    return PositionError(
+        f"events of session {session_id!r} before revision {first} are no longer kept",
+        reason="CURSOR_TOO_OLD", session_id=session_id, oldest_revision=first, oldest_cursor=oldest.encode(),
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from ..domain.errors import DrainingError, NotFoundError, PositionError, Retired
 from ..domain.events import StoredEvent
 from ..domain.session import SessionKey, Tier
 from ..ports import ArchivedSession, DeletedSession, EventLogs, EventQuery
+from .reading import too_old
 from .writing import replaced, rolled_back
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ class SessionTap(BaseTap):
             if self._deleted and error.reason == "SESSION_REPLACED":
                 return [DeletedSession(self._key.session_id, self._at.uid, self._at.revision)]
             raise
+        before = page.events[0].revision - 1 if page.events else page.scanned
+        if before > self._at.revision:  # nobody has what is between
+            raise too_old(self._key.session_id, page.head._replace(revision=before, commit_us=0))
         if page.events:
             self._at = page.events[-1].cursor
         self._behind = page.more or self._seen > self._at.revision
@@ -172,7 +176,7 @@ class SessionTap(BaseTap):
     def _left(self, uid: str, revision: int) -> ArchivedSession:
         """The session is in another tier; nothing more will come."""
         if uid != self._at.uid:
-            raise replaced(self._key.session_id, str(revision))
+            raise replaced(self._key.session_id)
         self._behind = False
         return ArchivedSession(self._key.session_id, uid, revision)
 

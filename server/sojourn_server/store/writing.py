@@ -133,7 +133,7 @@ def refusal(reply: Reply, key: SessionKey, write: Write | None = None) -> Sojour
     if tag == "closed":
         return StoreUnavailableError("the store lost its data and is being opened anew", cause="opening")
     if tag == "replaced":
-        return replaced(sid, revision)
+        return replaced(sid)
     if tag == "rolled_back":
         return rolled_back(sid, revision)
     if tag == "changed":
@@ -149,11 +149,11 @@ def rolled_back(session_id: str, revision: str) -> PositionError:
     )  # fmt: skip
 
 
-def replaced(session_id: str, revision: str) -> PositionError:
+def replaced(session_id: str) -> PositionError:
     """The position is one of another session that had the same id."""
     return PositionError(
         f"the cursor is of another session than the present {session_id!r}",
-        reason="SESSION_REPLACED", session_id=session_id, revision=revision,
+        reason="SESSION_REPLACED", session_id=session_id,
     )  # fmt: skip
 
 

@@ -122,7 +122,8 @@ class Cold:
         if end:
             await self.check(key, row)  # the end of what there is, or of what is left there
         last = after + 1 if query.reverse else max(before - 1, after)
-        return EventPage(events, head, scanned=last if end else events[-1].revision, more=not end)
+        scanned = last if end else events[-1].revision
+        return EventPage(events, head, scanned=scanned, more=not end, tier=row.tier)
 
     async def check(self, key: SessionKey, row: Session) -> None:
         """Raises MovedError unless the session is still where its row says. Paths are never used twice, so one that

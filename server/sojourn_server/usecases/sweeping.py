@@ -4,12 +4,12 @@ could say so."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import structlog
 
-from ..domain.paths import ARTIFACTS, INCOMING, SESSIONS, UPLOADS
+from ..domain.paths import ARTIFACTS, INCOMING, SESSIONS, UPLOADS, tenant_digest
 from ..ports.blobs import Blob, BlobStore
 from ..ports.outbox import Outbox
 from ..ports.tiers import TierCatalog
@@ -54,8 +54,10 @@ class Sweep:
     async def _sweep_artifacts(self, before: int) -> int:
         count = 0
         async for batch in self._old(ARTIFACTS, before):
-            names = {blob.path: _digests(blob.path) for blob in batch}
-            used = await self.tiers.used_artifacts(list(names.values()))
+            # After the bytes were listed: whose tenant is not among these has no session.
+            tenants = {tenant_digest(tenant): tenant for tenant in await self.tiers.tenants()}
+            names = {blob.path: _name(blob.path, tenants) for blob in batch}
+            used = await self.tiers.used_artifacts([name for name in names.values() if name])
             count += await self._remove([blob for blob in batch if names[blob.path] not in used])
         return count
 
@@ -82,7 +84,7 @@ class Sweep:
         return count
 
 
-def _digests(path: str) -> tuple[str, str]:
-    """(tenant's digest, SHA-256) of an artifact."""
-    _, tenant, _, sha256 = path.split("/")
-    return tenant, sha256
+def _name(path: str, tenants: Mapping[str, str]) -> tuple[str, str] | None:
+    """(tenant, SHA-256) of an artifact; None when nobody can refer to it."""
+    _, digest, _, sha256 = path.split("/")
+    return (tenants[digest], sha256) if digest in tenants else None

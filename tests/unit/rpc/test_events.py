@@ -7,7 +7,7 @@ from sojourn.v1 import session_service_pb2 as pb
 from sojourn_server.domain.cursor import SessionCursor, ShardCursor, ShardPosition, decode_session_cursor
 from sojourn_server.domain.events import StoredEvent
 from sojourn_server.domain.session import Session, SessionStatus, StepStatus, StepSummary
-from sojourn_server.ports import DeletedSession
+from sojourn_server.ports import ArchivedSession, DeletedSession
 from sojourn_server.rpc import render
 from sojourn_server.usecases.watching import GoingAway, Progress
 
@@ -56,6 +56,7 @@ def test_markers():
     assert marker(Progress(CURSOR, 7)).progress == pb.Progress(cursor={"token": CURSOR.encode()}, revision=7)
     assert marker(GoingAway(CURSOR)).going_away.cursor.token == CURSOR.encode()
     assert marker(DeletedSession("s", UID, 7)).deleted == pb.SessionDeleted(session_id="s", uid=UID, revision=7)
+    assert marker(ArchivedSession("s", UID, 7)).archived == pb.SessionArchived(session_id="s", revision=7)
     shards = ShardCursor(1, (ShardPosition(1, 2),))
     assert marker(Progress(shards)).progress.cursor.token == shards.encode()
 

@@ -1,0 +1,112 @@
+"""The store loses what it had while sessions are written and watched through the SDK: everything that the catalog had is
+there, everybody who knew of more is told, and nothing is lost without a word."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import sojourn
+
+from tests.support.engines import ValkeyProcess
+from tests.support.lossy import Copy
+from tests.support.server import ServerUnderTest
+from tests.support.survivors import Load, catalogued, history, locked
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def engine():
+    async with ValkeyProcess(persistent=True) as engine:
+        yield engine
+
+
+@pytest.fixture
+def data_dir():
+    with tempfile.TemporaryDirectory(prefix="sojourn-data-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+async def server(engine, data_dir):
+    async with ServerUnderTest(redis=engine.url, data_dir=data_dir, project_seconds=0.05, keeper=False) as server:
+        yield server
+
+
+async def known_to(catalog: Path, load: Load) -> None:
+    """Waits until the catalog has all sessions: one that it never heard of is lost for good."""
+    await wait_until(
+        lambda: all(catalogued(catalog, sid) > 1 for sid in load.session_ids), timeout=20,
+        description="the catalog knows all sessions",
+    )  # fmt: skip
+
+
+def has_all(load: Load, before: dict[str, int]) -> None:
+    """What the catalog had before the loss is history, and all of it from before `Restored`."""
+    for sid, revision in before.items():
+        restored = [at for at, text in load.found[sid].items() if text.endswith("restored")]
+        assert restored
+        assert min(restored) > revision
+
+
+async def test_the_store_is_wiped_under_load(engine, server, data_dir):
+    async with Load(server.target) as load:
+        catalog = data_dir / "catalog.db"
+        await known_to(catalog, load)
+        async with locked(catalog):
+            await load.goes_on()  # this is what nobody will have
+            before = {sid: catalogued(catalog, sid) for sid in load.session_ids}
+            await engine.call("FLUSHALL")
+        await load.told()
+        await load.goes_on()
+        await load.finish()
+        has_all(load, before)
+        assert load.lost
+    assert "the store lost history that was acknowledged" in server.log
+
+
+async def test_the_engine_comes_back_with_an_older_copy_under_load(engine, server, data_dir):
+    copy = Copy(engine)
+    try:
+        async with Load(server.target) as load:
+            catalog = data_dir / "catalog.db"
+            await known_to(catalog, load)
+            await copy.take()
+            await load.goes_on(20)
+            before = {sid: catalogued(catalog, sid) for sid in load.session_ids}
+            await copy.put_back()
+            await load.told()
+            await load.goes_on()
+            await load.finish()
+            has_all(load, before)
+    finally:
+        copy.discard()
+
+
+async def test_a_server_that_starts_at_an_older_copy_serves_what_the_catalog_had(data_dir):
+    old = data_dir / "old"
+    async with ServerUnderTest(data_dir=data_dir, project_seconds=0.05) as server:
+        async with Load(server.target, sessions=2, prefix="early") as early:
+            await early.goes_on()
+            await early.finish()
+        await server.terminate()
+        shutil.copytree(data_dir / "valkey", old)
+        await server.start()
+        async with Load(server.target, sessions=2, prefix="late") as late:
+            await late.goes_on()
+            await late.finish()
+        async with sojourn.Client(server.target) as client:
+            assert await client.count_sessions(consistency="strong") == 4  # the catalog has all of it
+        await server.terminate()
+        shutil.rmtree(data_dir / "valkey")
+        old.rename(data_dir / "valkey")
+        await server.start()
+        async with sojourn.Client(server.target) as client:
+            for load in (early, late):
+                for sid, found in load.found.items():
+                    now = await history(client, sid)
+                    assert {at: now[at] for at in found} == found
+                    assert [text.endswith("restored") for at, text in now.items() if at not in found] == (
+                        [True] if load is late else []
+                    )

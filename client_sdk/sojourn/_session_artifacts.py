@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
+from . import _uploading
 from . import artifacts as _artifacts
 from ._fencing import fence_of
 from .artifacts import ArtifactReader, Data, Told
@@ -57,7 +58,7 @@ class ArtifactMethods:
         file changed meanwhile, and UploadNotFoundError when what was sent of it was removed.
         """
         fence = fence_of(self._client, self.id) if fencing_token is None else None
-        return await _artifacts.put(
+        return await _uploading.put(
             self._client._live(),
             self.id,
             name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,9 @@ from ._transport.values import invalid
 
 Data = bytes | bytearray | memoryview | os.PathLike[str] | Iterable[bytes] | AsyncIterable[bytes]
 """What an artifact may be made of."""
+
+Told = Callable[[int, int | None], None]
+"""Is told how many bytes are done, and how many there are (None: not known yet)."""
 
 PIECE = 1 << 20
 EXPECTED = "bytes, a path (pathlib.Path), or an iterable of bytes"

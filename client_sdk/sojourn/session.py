@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any
 
-from . import _directory, _paging, _requests, _transfer
+from . import _paging, _requests
 from ._fencing import fence_of
 from ._session_artifacts import ArtifactMethods
-from ._transport import render, render_changes, tiers
+from ._session_export import ExportMethods
+from ._session_lasting import LastingMethods
+from ._transport import render, render_changes
 from ._transport.calls import WatchStream, Written
-from .artifacts import Told
 from .config import Seconds
 from .enums import (
     ChangeKind,
@@ -27,8 +26,7 @@ from .enums import (
 )
 from .errors import HistoryRolledBackError, SessionNotLoadedError, SessionReplacedError
 from .invocation import InvocationCall
-from .models import Event, ExportResult, Invocation, Message, Request, Session, Storage, Usage
-from .statistics import SessionStatistics
+from .models import Event, Invocation, Message, Request, Session, Usage
 from .tracking import Reaction, TrackedRequest
 from .watch import SessionWatch
 from .write import Write
@@ -39,18 +37,17 @@ if TYPE_CHECKING:
 Kinds = ChangeKind | str | Iterable[ChangeKind | str]
 
 
-class SessionHandle(ArtifactMethods):
+class SessionHandle(ArtifactMethods, ExportMethods, LastingMethods):
     """A session to work with. `Client` makes it; it needs no closing.
 
     Methods that change the session return the revision the change got. They retry until the client's deadline and carry
     an idempotency key, so that a retry never takes effect twice. All of them may raise, besides what they name:
     InvalidRequestError (InvalidFieldError, TooLargeError), SessionNotFoundError (SessionDeletedError),
-    SessionEndedError, RevisionConflictError when `expected_revision` is given, HistoryRolledBackError when the store lost
-    what this handle has seen of the session and SessionReplacedError when another session has its id now (nothing was
-    written; `refresh()` and decide anew), ResourceExhaustedError,
-    UnavailableError (OutcomeUnknownError: it may have happened) and DeadlineExceededError. Inside the block of a
-    request that this client tracks in the session they carry the request's fencing token, and raise
-    FencingTokenRejectedError once it is no longer admitted.
+    SessionEndedError, RevisionConflictError when `expected_revision` is given, HistoryRolledBackError when the store
+    lost what this handle has seen of the session and SessionReplacedError when another session has its id now (nothing
+    was written; `refresh()` and decide anew), ResourceExhaustedError, UnavailableError (OutcomeUnknownError: it may
+    have happened) and DeadlineExceededError. Inside the block of a request that this client tracks in the session they
+    carry the request's fencing token, and raise FencingTokenRejectedError once it is no longer admitted.
     """
 
     __slots__ = ("_client", "_info", "_known", "_losses", "_revision", "id")
@@ -84,7 +81,7 @@ class SessionHandle(ArtifactMethods):
     async def refresh(self) -> Session:
         """Read the session anew; what is then in `info`."""
         info = await self._client._live().read(self.id)
-        self._info, self._revision, self._known = info, info.revision, info.cursor
+        self._take(info)
         return info
 
     def write(
@@ -279,8 +276,9 @@ class SessionHandle(ArtifactMethods):
             writer=core.behaviour.writer,
             idempotency_key=key,
         )
+        change = self.id, key
         try:
-            ended = await core.call(lambda timeout: core.calls.complete_session(request, timeout), change=(self.id, key))
+            ended = await core.call(lambda timeout: core.calls.complete_session(request, timeout), change=change)
         except (HistoryRolledBackError, SessionReplacedError) as error:
             self._forget(error)
             raise
@@ -465,112 +463,6 @@ class SessionHandle(ArtifactMethods):
         kinds = (ChangeKind.INVOCATION_STARTED, ChangeKind.INVOCATION_FINISHED)
         return _paging.invocations(self.events(kinds=kinds))
 
-    async def statistics(self, *, include_children: bool = False) -> SessionStatistics:
-        """What the session did, summed up; everything acknowledged before the call counts.
-
-        `include_children`: in `roll_up` of what is returned, the sum of it and of all sessions below it (whose `parent`
-        it is, and so on; at most 10,000). Raises CatalogUnavailableError.
-        """
-        core = self._client._live()
-        return await core.call(lambda timeout: core.calls.insight.session(self.id, include_children, timeout))
-
-    async def save(self) -> Storage:
-        """Write a snapshot of the session to the blob store now; where its data is. It was read back and verified.
-
-        Raises CatalogUnavailableError and BlobsUnavailableError.
-        """
-        core = self._client._live()
-        return await core.call(lambda timeout: core.calls.tiers.save(self.id, timeout))
-
-    async def resume(self) -> bool:
-        """Make the session active again, from whichever tier, with its whole history; whether it had ended.
-
-        Its `info` is read anew. Raises CatalogUnavailableError and BlobsUnavailableError.
-        """
-        core = self._client._live()
-        key = core.mint_key()
-        request = tiers.resume_request(self.id, writer=core.behaviour.writer, idempotency_key=key)
-        info, resumed = await core.call(
-            lambda timeout: core.calls.tiers.resume(request, timeout), change=(self.id, key)
-        )
-        self._info, self._revision, self._known = info, info.revision, info.cursor
-        return resumed
-
-    async def fork(
-        self, *, at_revision: int | None = None, session_id: str | None = None, idempotency_key: str | None = None
-    ) -> SessionHandle:
-        """A new session, active, whose state and history are this one's up to a revision; its `parent` is this one.
-
-        Args:
-            at_revision: the last revision it shares. None: the present one.
-            session_id: its id. None: the server mints one.
-            idempotency_key: the same key within 24 hours has the same fork. None: a new one.
-
-        Raises SessionAlreadyExistsError, InvalidFieldError, CatalogUnavailableError and BlobsUnavailableError.
-        """
-        core = self._client._live()
-        key = idempotency_key or core.mint_key()
-        request = tiers.fork_request(
-            self.id,
-            at_revision=at_revision,
-            new_session_id=session_id,
-            writer=core.behaviour.writer,
-            idempotency_key=key,
-        )
-        info = await core.call(
-            lambda timeout: core.calls.tiers.fork(request, timeout), change=(session_id or self.id, key)
-        )
-        return SessionHandle(self._client, info.id, info)
-
-    async def export(
-        self,
-        target: str | os.PathLike[str] | BinaryIO,
-        *,
-        format: Literal["archive", "jsonl"] = "archive",  # noqa: A002 - what everybody calls it
-        artifacts: bool = False,
-        redact_keys: Iterable[str] = (),
-        redact_patterns: Iterable[str] = (),
-        progress: Told | None = None,
-    ) -> ExportResult:
-        """Write the session, as it is now, to a file that `Client.import_session` reads, here or elsewhere.
-
-            await session.export("run-7.sojourn", artifacts=True)
-            await session.export("run-7.jsonl", format="jsonl", redact_keys=["password"], redact_patterns=["[0-9]{16}"])
-
-        Args:
-            target: a path, replaced when the file is whole; or a binary file, open for writing.
-            format: `archive`, compressed and checksummed frame by frame; or `jsonl`, an event a line.
-            artifacts: with the bytes of its artifacts (archive only). They are not redacted.
-            redact_keys: keys of JSON objects, of state, metadata and results whose values become `[redacted]`; upper
-                and lower case are the same. At most 64.
-            redact_patterns: regular expressions (RE2 syntax); what they match in any text becomes `[redacted]`. Names
-                and ids stay. At most 32.
-            progress: called with the bytes written so far.
-
-        Raises SessionNotFoundError, InvalidFieldError, CatalogUnavailableError, BlobsUnavailableError, OSError.
-        """
-        return await _transfer.export(
-            self._client._live(),
-            self.id,
-            target,
-            format,
-            artifacts=artifacts,
-            redact_keys=redact_keys,
-            redact_patterns=redact_patterns,
-            progress=progress,
-        )
-
-    async def export_directory(
-        self, path: str | os.PathLike[str], *, artifacts: bool = True, progress: Told | None = None
-    ) -> Path:
-        """Write the session as files for people and scripts into a new directory below `path`, named after its id: its
-        facts, conversation, events, invocations (by number, and by tool) and artifacts. Returns that directory.
-
-        Names in the session become safe file names. `progress` is called with the events written and how many there
-        are. Raises FileExistsError when the directory is there, OSError, SessionNotFoundError.
-        """
-        return await _directory.export_directory(self, path, artifacts=artifacts, progress=progress)
-
     async def _commit(self, batch: render_changes.WriteBatch) -> Written:
         try:
             written = await self._client._live().write(self.id, batch)
@@ -579,6 +471,10 @@ class SessionHandle(ArtifactMethods):
             raise
         self._see(written.revision, written.cursor)
         return written
+
+    def _take(self, info: Session) -> None:
+        """Keeps what was just read."""
+        self._info, self._revision, self._known = info, info.revision, info.cursor
 
     def _see(self, revision: int, cursor: str) -> None:
         if revision > self._revision or not self._known:

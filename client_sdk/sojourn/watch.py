@@ -130,8 +130,8 @@ class SessionsWatch(Watch[Event | SessionDeleted | SessionArchived]):
     """A watch of all sessions that match a filter. `Client.watch_sessions` opens it.
 
     Yields each event once, per session in order, SessionDeleted for a matching session that was deleted, and
-    SessionArchived for one that left the active store: these have a `session_id`, a `revision` and no `changes`. Iterating raises CursorTooOldError or HistoryRolledBackError when
-    the position cannot be resumed at.
+    SessionArchived for one that left the active store: these have a `session_id`, a `revision` and no `changes`.
+    Iterating raises CursorTooOldError or HistoryRolledBackError when the position cannot be resumed at.
     """
 
     def __init__(

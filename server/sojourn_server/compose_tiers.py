@@ -84,7 +84,9 @@ def compose_tiers(
         moving=Moving(
             store.active, store.outbox, catalog, catalog.tiers, store.residence, cold, snapshots, projector, recovery
         ),
-        planting=Planting(store.active, archives, blobs, catalog.tiers, store.residence, details, background),
+        planting=Planting(
+            store.active, archives, blobs, catalog.tiers, store.residence, details, background, projector
+        ),
     )
 
 

@@ -108,9 +108,10 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(params=KINDS)
-async def catalog_url(request: pytest.FixtureRequest, databases: Databases) -> str:
+async def catalog_url(request: pytest.FixtureRequest, databases: Databases) -> AsyncIterator[str]:
     """A catalog with nothing in it, on each database in turn."""
-    return await databases.migrated(request.param)
+    async with databases.lent(request.param) as url:
+        yield url
 
 
 @pytest.fixture

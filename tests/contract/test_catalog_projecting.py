@@ -83,14 +83,14 @@ async def test_brought_in_pieces_it_is_the_same(catalog, catalog_engine, databas
     await tell(catalog, story)
     whole = await contents(catalog_engine)
     for pieces in ([0, 3, 7], [0, 1, 2, 3, 4, 5, 6, 7], [0, 4, 2, 6, 5, 7]):
-        url = await databases.migrated(catalog_engine.dialect.name)
-        engine = open_engine(url)
-        other = SqlCatalog(engine)
-        for after, to in itertools.pairwise(pieces):
-            # Later pieces may begin earlier than the last one ended, never later.
-            await other.project([story.projection(min(after, to - 1), to)], Active(story).standings)
-        assert await contents(engine) == whole
-        await engine.dispose()
+        async with databases.lent(catalog_engine.dialect.name) as url:
+            engine = open_engine(url)
+            other = SqlCatalog(engine)
+            for after, to in itertools.pairwise(pieces):
+                # Later pieces may begin earlier than the last one ended, never later.
+                await other.project([story.projection(min(after, to - 1), to)], Active(story).standings)
+            assert await contents(engine) == whole
+            await engine.dispose()
 
 
 async def test_two_projectors_at_once_store_everything_once(catalog, catalog_engine, catalog_url):

@@ -126,7 +126,11 @@ async def test_what_was_under_way_is_over(here):
         "request_lost", "request_lost", "invocation_finished", "restored",
     ]  # fmt: skip
     finished = last.changes[2].invocation_finished
-    assert (finished.invocation_id, finished.tool, finished.status) == ("i", "search", event_pb2.INVOCATION_STATUS_INTERRUPTED)
+    assert (finished.invocation_id, finished.tool, finished.status) == (
+        "i",
+        "search",
+        event_pb2.INVOCATION_STATUS_INTERRUPTED,
+    )
     assert last.changes[3].restored.restored_revision == session.revision - 1
     assert (await requests.begin(NewRequest(RequestKey(key, "c")), Quotas())).request.token
 

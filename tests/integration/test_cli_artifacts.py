@@ -41,7 +41,7 @@ async def test_put_list_and_get(run, session, tmp_path):
         ["home.png", "1", "image/png"],
         ["../log.txt", "1", "text/x-log"],
     ]
-    assert " browser=firefox n= " in table.stdout, repr(table.stdout)
+    assert " browser=firefox n= " in table.stdout
     listed = await run("list", session.id, "--phase", "before", "--type", "image/*", "--newest", "-o", "json")
     (only,) = [json.loads(line) for line in listed.lines]
     assert (only["name"], only["sha256"], only["labels"]) == ("home.png", digest, {"browser": "firefox", "n": ""})

@@ -16,8 +16,8 @@ FORMATS = ["archive", "jsonl"]
 
 @pytest.fixture(scope="module")
 def elsewhere():
-    """Another deployment."""
-    process = ServerUnderTest()
+    """Another deployment, which archives sessions as soon as they have ended."""
+    process = ServerUnderTest(recent_after_seconds=0, archive_after_seconds=0, archiver_seconds=0.1)
     asyncio.run(process.start())
     yield process
     asyncio.run(process.stop())
@@ -146,6 +146,7 @@ async def test_of_many_imports_of_one_id_one_is_made(here, there, sid):
 async def test_a_deleted_session_comes_back_from_its_file(here, sid):
     session = await eventful(here, sid)
     data, before = await exported(here, sid), await content(here, sid)
+    assert [found.id async for found in here.list_sessions(limit=1)]  # the catalog has it
     await here.delete_session(sid)
     result = await imported(here, data)
     assert result.session.uid != session.info.uid
@@ -265,18 +266,23 @@ async def test_a_file_is_replaced_whole(here, sid, tmp_path):
     assert (await here.import_session(path, dry_run=True, session_id=f"{sid}-2")).events == session.revision
 
 
-async def test_sessions_of_other_tiers_are_exported_too(here, there, sid):
-    session = await eventful(here, sid)
+async def test_a_session_that_is_archived_goes_out_as_well(here, there, sid):
+    session = await eventful(there, sid)
+    await session.put_artifact("a.bin", b"bytes")
+    before = await exported(there, sid, artifacts=True)
     await session.complete()
-    before = await content(here, sid)
-    await here.session(sid).save()
 
-    async def ended():
-        return (await here.get_session(sid)).info.status == "completed"
+    async def archived():
+        return (await there.get_session(sid)).info.storage.tier == "archive"
 
-    await wait_until(ended)
-    await imported(there, await exported(here, sid))
-    assert await content(there, sid) == before
+    await wait_until(archived)
+    files = [await exported(there, sid, format=file_format) for file_format in FORMATS]
+    for number, data in enumerate([before, *files]):
+        result = await imported(here, data, session_id=f"{sid}-{number}")
+        assert result.events == session.revision - (number == 0)
+    assert (await content(here, f"{sid}-1"))["events"] == (await content(there, sid))["events"]
+    assert (await content(here, f"{sid}-2"))["events"] == (await content(there, sid))["events"]
+    await here.session(f"{sid}-0").add_message("user", "not over")
 
 
 async def test_an_import_from_a_stream(here, there, sid):

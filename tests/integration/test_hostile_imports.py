@@ -340,6 +340,22 @@ async def test_an_id_that_is_taken(client, archive, footprint):
     await client.delete_session("model")
 
 
+async def test_whoever_is_first_has_the_id(client, archive, footprint):
+    """A creation and an import of the same id at once: one of them happens, whole."""
+    before = await footprint.settled()
+    for number in range(10):
+        both = await asyncio.gather(
+            imported(client, archive[0], session_id="both"), client.create_session("both"), return_exceptions=True
+        )
+        refused = [result for result in both if isinstance(result, sdk.SessionAlreadyExistsError)]
+        assert len(refused) == 1, (number, both)
+        info = (await client.get_session("both")).info
+        assert info.uid == (both[1].info.uid if refused[0] is both[0] else both[0].session.uid)
+        assert info.revision == (1 if refused[0] is both[0] else 34)
+        await client.delete_session("both")
+    assert (await footprint.settled())["rows"] == before["rows"]
+
+
 async def test_the_same_session_twice_is_two_sessions(client, archive):
     one = await imported(client, archive[0], session_id="one")
     two = await imported(client, archive[0], session_id="two")

@@ -1,5 +1,5 @@
-"""The store loses what it had while sessions are written and watched through the SDK: everything that the catalog had is
-there, everybody who knew of more is told, and nothing is lost without a word."""
+"""The store loses what it had while sessions are written and watched through the SDK: everything that the catalog had
+is there, everybody who knew of more is told, and nothing is lost without a word."""
 
 import shutil
 import tempfile
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import sojourn
-
 from tests.support.engines import ValkeyProcess
 from tests.support.lossy import Copy
 from tests.support.server import ServerUnderTest
@@ -34,20 +33,25 @@ async def server(engine, data_dir):
         yield server
 
 
-async def known_to(catalog: Path, load: Load) -> None:
-    """Waits until the catalog has all sessions: one that it never heard of is lost for good."""
+async def known_to(catalog: Path, load: Load, *, beyond: int = 0) -> dict[str, int]:
+    """Waits until the catalog has all sessions, some revisions beyond one; up to which. A session that it never heard
+    of would be lost for good."""
     await wait_until(
-        lambda: all(catalogued(catalog, sid) > 1 for sid in load.session_ids), timeout=20,
+        lambda: all(catalogued(catalog, sid) > beyond + 1 for sid in load.session_ids), timeout=20,
         description="the catalog knows all sessions",
     )  # fmt: skip
+    return {sid: catalogued(catalog, sid) for sid in load.session_ids}
 
 
 def has_all(load: Load, before: dict[str, int]) -> None:
-    """What the catalog had before the loss is history, and all of it from before `Restored`."""
-    for sid, revision in before.items():
+    """What the catalog had before the loss is history: it was restored up to there, or further."""
+    for sid, writer in zip(load.session_ids, load.writers, strict=True):
         restored = [at for at, text in load.found[sid].items() if text.endswith("restored")]
         assert restored
-        assert min(restored) > revision
+        assert min(restored) > before[sid]
+        had = [known for known in writer.known if not known.losses and known.revision <= before[sid]]
+        assert had
+        assert all(load.found[sid][known.revision] == known.text for known in had)
 
 
 async def test_the_store_is_wiped_under_load(engine, server, data_dir):
@@ -56,7 +60,7 @@ async def test_the_store_is_wiped_under_load(engine, server, data_dir):
         await known_to(catalog, load)
         async with locked(catalog):
             await load.goes_on()  # this is what nobody will have
-            before = {sid: catalogued(catalog, sid) for sid in load.session_ids}
+            before = await known_to(catalog, load)
             await engine.call("FLUSHALL")
         await load.told()
         await load.goes_on()
@@ -73,8 +77,8 @@ async def test_the_engine_comes_back_with_an_older_copy_under_load(engine, serve
             catalog = data_dir / "catalog.db"
             await known_to(catalog, load)
             await copy.take()
-            await load.goes_on(20)
-            before = {sid: catalogued(catalog, sid) for sid in load.session_ids}
+            copied = max(known.revision for writer in load.writers for known in writer.known)
+            before = await known_to(catalog, load, beyond=copied + 5)
             await copy.put_back()
             await load.told()
             await load.goes_on()

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 import sojourn
+from sojourn.cli._replaying import Replayer, no_pace
+from sojourn.cli.conversations import read_lines
 from sojourn.cli.openai_format import messages_of, writes_in
 from tests.support.catalogs import Databases
 from tests.support.object_store import ObjectStore
-from tests.support.recordings import recorded_lines
-from tests.support.replayed import replay
+from tests.support.recordings import recorded_lines, recordings
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 
@@ -69,14 +70,23 @@ class Reader:
         assert self.first.setdefault(session_id, seen) == seen, f"{session_id} in {session.info.storage}"
 
 
+async def replay(client, lines):
+    """Recordings as sessions `rec-airline-<number>` that are completed."""
+    replayer = Replayer(client=client, prefix="rec", name="airline", pace=no_pace)
+    await replayer.run(iter(lines), concurrency=8)
+    assert not replayer.tally.failures
+
+
 @pytest.mark.parametrize("place", [files_and_sqlite, s3_and_postgresql])
+@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.robustness)])
 @pytest.mark.timeout(120)
-async def test_every_read_at_every_moment_returns_the_same(place):
-    lines = recorded_lines()
+async def test_every_read_at_every_moment_returns_the_same(place, count):
+    numbered = list(read_lines(str(recordings()), None))[:count]
+    lines = recorded_lines()[:count]
     async with place() as server, sojourn.Client(server.target) as client:
         readers = [Reader(client) for _ in range(READERS)]
         reading = [asyncio.create_task(reader.run()) for reader in readers]
-        await replay(server.target)
+        await replay(client, numbered)
         reader = readers[0]
 
         async def archived():

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 
 from sojourn.v1 import session_pb2
@@ -105,7 +106,7 @@ async def complete(stub, sid, key):
             raise
 
 
-async def kill_at_random(server, postgres, directory, chance):
+async def kill_at_random(server, directory, chance):
     """Kills something thirty times; returns what."""
     killed = []
     while len(killed) < KILLS:
@@ -121,11 +122,23 @@ async def kill_at_random(server, postgres, directory, chance):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         else:
-            await asyncio.to_thread(postgres.kill)
+            await asyncio.to_thread(kill_postgres, directory)
             await asyncio.sleep(chance.uniform(0, 0.5))
             await asyncio.to_thread(start_again, directory)
         killed.append(what)
     return killed
+
+
+def kill_postgres(directory):
+    """All of its processes; suspended first, so that none sees another die and cleans up."""
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):
+        postmaster = psutil.Process(int((directory / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children()]
+        for process in processes:
+            process.suspend()
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=10)
 
 
 def start_again(directory):
@@ -143,7 +156,7 @@ async def test_whatever_is_killed_while_sessions_move(data_dir, chance):
         stack.callback(databases.close)
         directory = databases.fresh_directory() / "data"
         postgres = Postgres(directory)
-        stack.callback(postgres.close)
+        stack.callback(kill_postgres, directory)
         postgres.run("CREATE DATABASE sojourn")
         server = ServerUnderTest(
             data_dir=data_dir, catalog=postgres.url("sojourn"), archiver_seconds=0.1, project_seconds=0.1,
@@ -161,7 +174,7 @@ async def test_whatever_is_killed_while_sessions_move(data_dir, chance):
         seen = []
         tasks = [asyncio.create_task(read_for_ever(stub, known, chance, seen)) for _ in range(2)]
         churn = asyncio.create_task(resume_for_ever(stub, known, chance))
-        killed = await kill_at_random(server, postgres, directory, chance)
+        killed = await kill_at_random(server, directory, chance)
         print(f"killed: {killed}")
         churn.cancel()
         await asyncio.gather(churn, return_exceptions=True)

@@ -33,6 +33,8 @@ METADATA = {
     "REQUEST_NOT_FOUND": "session_id request_id",
     "REQUEST_ENDED": "session_id request_id outcome error",
     "POOL_NOT_FOUND": "pool",
+    "TEMPLATE_NOT_FOUND": "template",
+    "TEMPLATE_ALREADY_EXISTS": "template",
     "LEASE_LOST": "session_id request_id cause",
     "REQUEST_NOT_ADMITTED": "session_id request_id revision",
     "REQUEST_SUPERSEDED": "session_id request_id",

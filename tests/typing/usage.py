@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, assert_type
 
 import sojourn
@@ -108,6 +109,22 @@ async def requests(client: sojourn.Client, session: sojourn.SessionHandle) -> No
         assert_type(error.cause, str)
     except sojourn.RequestCancelledError as error:
         assert_type(error.cancel_reason, str)
+
+
+async def artifacts(session: sojourn.SessionHandle) -> None:
+    artifact = await session.put_artifact("home.png", b"...", phase="before", labels={"browser": "firefox"})
+    assert_type(artifact, sojourn.Artifact)
+    assert_type(artifact.reference(), dict[str, Any])
+    await session.put_artifact("trace.zip", Path("trace.zip"), progress=lambda done, total: print(done, total))
+    await session.put_artifact("run.log", (line.encode() for line in ["a", "b"]))
+    assert_type(session.artifacts(content_type="image/*", newest_only=True), AsyncIterator[sojourn.Artifact])
+    assert_type(await session.get_artifact("home.png", version=1), bytes)
+    reader = session.open_artifact("trace.zip", offset=5, length=10)
+    assert_type(reader, sojourn.ArtifactReader)
+    async for piece in reader:
+        assert_type(piece, bytes)
+    assert_type(reader.artifact, sojourn.Artifact | None)
+    assert_type(await session.download_artifact("trace.zip", "again.zip"), sojourn.Artifact)
 
 
 async def reads(client: sojourn.Client, session: sojourn.SessionHandle) -> None:

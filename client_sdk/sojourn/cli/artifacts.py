@@ -155,7 +155,7 @@ def _table(found: Sequence[Artifact]) -> Any:
         "bytes": [Text(f"{each.size_bytes:,}") for each in found],
         "phase": [Text(one_line(each.phase, 40)) for each in found],
         "labels": [
-            Text(one_line(" ".join(f"{key}={text}" for key, text in each.labels.items()), 60)) for each in found
+            Text(one_line(" ".join(f"{key}={text}" for key, text in sorted(each.labels.items())), 60)) for each in found
         ],
         "attached": [Text(stamp(each.create_time)) for each in found],
         "sha256": [Text(each.sha256[:12]) for each in found],

@@ -71,14 +71,19 @@ class SqlStatistics:
         place = _place(period_us, group)
         sessions, tools = await asyncio.gather(
             self._rows(tenant, wanted, lambda plan: _split(place, plan).limit(most * len(SessionStatus) + 1)),
-            self._rows(tenant, wanted, lambda plan: _split_by_tool(place, plan)),
+            self._rows(
+                tenant,
+                wanted,
+                lambda plan: _split_by_tool(tenant, place, plan) if period_us or group else _of_all(tenant, plan),
+            ),
         )
         for row in sessions:
             found.setdefault((int(row.begin), row.part), Statistics()).add(_statistics(row))
             if len(found) > most:
                 raise TooLargeError("period", actual=len(found), limit=most, unit="buckets")
         for row in tools:
-            if bucket := found.get((int(row.begin), row.part)):  # it was not created in between
+            key = (int(row.begin), row.part) if period_us or group else (0, "")
+            if bucket := found.get(key):  # it was not created in between
                 bucket.add_tools([_tool(row)])
         return [
             Bucket(begin if period_us else None, part, sums)
@@ -110,10 +115,18 @@ def _split(place: Sequence[ColumnElement[Any]], plan: Plan) -> Select[Any]:
     return query.group_by("begin", "part", t.sessions.c.status)
 
 
-def _split_by_tool(place: Sequence[ColumnElement[Any]], plan: Plan) -> Select[Any]:
-    """Sums of invocations by place of their session and tool."""
-    query = _by_tool().add_columns(*place).where(t.invocations.c.session == t.sessions.c.id)
-    return query.where(*plan.where(page=False)).group_by("begin", "part")
+def _of_all(tenant: str, plan: Plan) -> Select[Any]:
+    """Sums of invocations by tool: read from an index, in its order."""
+    c = t.invocations.c
+    return _by_tool().where(c.tenant == tenant, *plan.where_in(c.session))
+
+
+def _split_by_tool(tenant: str, place: Sequence[ColumnElement[Any]], plan: Plan) -> Select[Any]:
+    """Sums of invocations by tool and place of their session."""
+    c = t.invocations.c
+    # Plus nothing: it begins with that index of invocations, too, and looks up the session of each.
+    joined = _by_tool().add_columns(*place).where(c.tenant == tenant, t.sessions.c.id == c.session + 0)
+    return joined.where(*plan.where(page=False)).group_by("begin", "part")
 
 
 def _below(key: SessionKey) -> Select[int]:

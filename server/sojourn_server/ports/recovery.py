@@ -46,6 +46,7 @@ class Shards(Protocol):
         ...
 
     async def begin_anew(self, number: int, was: str) -> None:
-        """The shard, at incarnation `was`, lost history: gives it another incarnation, unless somebody did before. It counts as
-        lost, and until `Residence.know_all` everything in it may be elsewhere. Sessions that are in it keep theirs."""
+        """The shard, at incarnation `was`, lost history: gives it another incarnation, unless somebody did before. It
+        counts as lost, and until `Residence.know_all` everything in it may be elsewhere. Sessions that are in it keep
+        theirs."""
         ...

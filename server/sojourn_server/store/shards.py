@@ -1,8 +1,9 @@
 """Shards that may have lost data: the Shards port on Redis or Valkey.
 
-A process of the engine that takes a shard over may begin with an older copy of its data. Nobody can see that from the data
-alone, so the shard is *in doubt* until its sequence at that moment was compared with the catalog's. The key `run` keeps it:
-`<run id>|<sequence>` while it is in doubt, `<run id>|!` once it is known that sessions were lost, `<run id>` when all is well.
+A process of the engine that takes a shard over may begin with an older copy of its data. Nobody can see that from the
+data alone, so the shard is *in doubt* until its sequence at that moment was compared with the catalog's. The key `run`
+keeps it: `<run id>|<sequence>` while it is in doubt, `<run id>|!` once it is known that sessions were lost, `<run id>`
+when all is well.
 """
 
 from __future__ import annotations
@@ -76,9 +77,7 @@ class RedisShards:
 
     async def begin_anew(self, number: int, was: str) -> None:
         shard = self._keys.shards[number]
-        command = scripts.ANEW.call(
-            shard.incarnation, shard.run, shard.elsewhere, shard.tag, was, secrets.token_hex(8)
-        )
+        command = scripts.ANEW.call(shard.incarnation, shard.run, shard.elsewhere, shard.tag, was, secrets.token_hex(8))
         await self._run(shard, command, write=True)
         self._doubts.undecided.discard(number)
         self._doubts.news.set()

@@ -29,7 +29,7 @@ from .background import Background
 from .history import History
 from .projecting import Projector
 from .receiving import Received
-from .uploads import Upload, Uploads
+from .uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ class Artifacts:
     async def list(
         self, key: SessionKey, wanted: ArtifactFilter, *, after: ArtifactPlace | None, count: int
     ) -> tuple[list[Artifact], ArtifactPlace | None]:
-        """A page of a session's artifacts in the order they were attached, and the place to go on after; None at the end.
-        Everything acknowledged before is seen."""
+        """A page of a session's artifacts in the order they were attached, and the place to go on after; None at the
+        end. Everything acknowledged before is seen."""
         session = await self._projected(key)
         found = await self.catalog.artifacts(session.uid, wanted, after=after, count=count + 1)
         page = found[:count]
@@ -153,7 +153,7 @@ class Artifacts:
         """One artifact; version 0: the one attached last.
 
         Raises:
-            NotFoundError: SESSION_NOT_FOUND, SESSION_DELETED, ARTIFACT_NOT_FOUND: also when its bytes are kept elsewhere.
+            NotFoundError: SESSION_NOT_FOUND, SESSION_DELETED, ARTIFACT_NOT_FOUND (also: its bytes are kept elsewhere).
         """
         session = await self._projected(key)
         found = await self.catalog.artifact(session.uid, name, version)
@@ -167,8 +167,8 @@ class Artifacts:
         return found
 
     async def read(self, key: SessionKey, artifact: Artifact, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Bytes of an artifact from `start` up to `end`. Raises ArtifactCorruptError: some are missing, or at the end of
-        the whole artifact, they are not those that were stored."""
+        """Bytes of an artifact from `start` up to `end`. Raises ArtifactCorruptError: some are missing, or at the end
+        of the whole artifact, they are not those that were stored."""
         whole = start == 0 and end == artifact.size_bytes
         received = Received(artifact.name, size=None, sha256="", limit=INT64_MAX)
         try:

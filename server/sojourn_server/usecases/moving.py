@@ -49,7 +49,7 @@ class Moving:
             return error.reason == NotFoundError.reason and await self._left(key, row)
         if session.status is SessionStatus.ACTIVE or session.admitted_requests or session.queued_requests:
             return False
-        snapshot = await self.snapshots.take(key)
+        snapshot = await self.snapshots.take(key, row)
         # Refused when it is not at this very revision any more: the snapshot must hold everything.
         if not await self.residence.retire(key, session.uid, snapshot.revision):
             await self.projector.project([key])

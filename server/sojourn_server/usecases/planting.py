@@ -19,6 +19,7 @@ from ..ports.archives import Archives
 from ..ports.blobs import BlobStore
 from ..ports.tiers import FirstEvent, Residence, TierCatalog, WholeSession
 from .background import Background
+from .projecting import Projector
 
 log = structlog.get_logger()
 
@@ -38,6 +39,7 @@ class Planting:
     residence: Residence
     details: Callable[[bytes], Sequence[Detail]]
     background: Background
+    projector: Projector
 
     async def plant(
         self, key: SessionKey, folded: Folded, pages: AsyncIterator[Sequence[StoredEvent]], event: FirstEvent | None
@@ -72,14 +74,21 @@ class Planting:
         try:
             # A creation of this id must look into the catalog from now on.
             await self.residence.learn([key])
-            read = WholeSession(key.tenant, session, self._read_back(path))
-            await self.tiers.insert(read, snapshot_path=path)
+            try:
+                await self._insert(key, session, path)
+            except AlreadyExistsError:
+                # It may have been deleted, and the catalog does not know yet.
+                await self.projector.project([key])
+                await self._insert(key, session, path)
             return await self._adopt(key, folded, event)
         except OutcomeUnknownError:
             raise
         except BaseException as error:
             await self._take_back(key, session.uid, path, error)
             raise
+
+    async def _insert(self, key: SessionKey, session: Session, path: str) -> None:
+        await self.tiers.insert(WholeSession(key.tenant, session, self._read_back(path)), snapshot_path=path)
 
     async def _read_back(self, path: str) -> AsyncIterator[tuple[Sequence[StoredEvent], Sequence[Sequence[Detail]]]]:
         """The events of the snapshot, for the catalog: what it gets is what the snapshot holds, verified to the end."""

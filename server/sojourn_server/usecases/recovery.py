@@ -1,8 +1,9 @@
-"""Recovery: sessions that the active store lost, or has in an older copy than the catalog, are rebuilt from the catalog.
+"""Recovery: sessions that the active store lost, or has in an older copy than the catalog, are rebuilt from the
+catalog.
 
-A lost session is brought back when somebody touches it. So that those that nobody touches come back too (their time may run
-out), whoever finds that a shard lost history goes through the sessions that should be in it. That it is to be done is kept in
-the store until it is done: any worker may go on where another was stopped.
+A lost session is brought back when somebody touches it. So that those that nobody touches come back too (their time may
+run out), whoever finds that a shard lost history goes through the sessions that should be in it. That it is to be done
+is kept in the store until it is done: any worker may go on where another was stopped.
 """
 
 from __future__ import annotations
@@ -92,8 +93,9 @@ class Recovery:
                 await self._task
 
     async def certain(self) -> None:
-        """Waits until it is known which shards lost history since they were taken over by another process of the engine;
-        before that nothing of theirs may be brought into the catalog, because it is compared with what the catalog has.
+        """Waits until it is known which shards lost history since they were taken over by another process of the
+        engine; before that nothing of theirs may be brought into the catalog, because it is compared with what the
+        catalog has.
 
         Raises:
             CatalogUnavailableError, StoreUnavailableError: nobody knows; try again.
@@ -138,11 +140,11 @@ class Recovery:
             await self.residence.know_all()
 
     async def restore(self, key: SessionKey) -> bool:
-        """Rebuilds a session that the active store lost (or has an older copy of) from what the catalog has of it. Many who
-        ask for one session at the same time wait for one rebuilding.
+        """Rebuilds a session that the active store lost (or has an older copy of) from what the catalog has of it. Many
+        who ask for one session at the same time wait for one rebuilding.
 
-        Returns True when the session was lost and is in the active store again, whoever brought it back; False when it was
-        not lost: the catalog does not know it, it is in another tier, was deleted, or the active store has it.
+        Returns True when the session was lost and is in the active store again, whoever brought it back; False when it
+        was not lost: the catalog does not know it, it is in another tier, was deleted, or the active store has it.
 
         Raises:
             CatalogUnavailableError, BlobsUnavailableError, StoreUnavailableError: it is still lost; try again.
@@ -150,8 +152,8 @@ class Recovery:
         return await self._once(key, partial(self._restore, key))
 
     async def diverged(self, key: SessionKey, head: Session) -> bool:
-        """The active store has an older copy of the session than the catalog, or one that went another way from there: it is
-        replaced. `head` is the copy. Returns and raises like `restore`."""
+        """The active store has an older copy of the session than the catalog, or one that went another way from there:
+        it is replaced. `head` is the copy. Returns and raises like `restore`."""
         return await self._once(key, partial(self._replace, key, head))
 
     async def _run(self) -> None:
@@ -300,8 +302,6 @@ class Recovery:
         changes: list[ch.Change] = [ch.RequestLost(request, cause=WHY) for request in folded.requests]
         for invocation, what in folded.open_invocations.items():
             tool = what.partition("/")[2]
-            changes.append(
-                ch.InvocationFinished(invocation, ch.InvocationStatus.INTERRUPTED, tool=tool, error=WHY)
-            )
+            changes.append(ch.InvocationFinished(invocation, ch.InvocationStatus.INTERRUPTED, tool=tool, error=WHY))
         changes.append(ch.Restored(folded.session.revision))
         return FirstEvent(effects_of(changes), self.codec.encode(changes, ""))

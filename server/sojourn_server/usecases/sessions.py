@@ -70,7 +70,9 @@ class Sessions:
                 raise
             return await self._get_or_raise(key, error), False
         try:
-            _, was_created = await self._store.create(self._creation(key, new), or_get=new.or_get, checked=not new.session_id)
+            creation = self._creation(key, new)
+            # A minted id is nobody else's: no other tier need be asked for it.
+            _, was_created = await self._store.create(creation, or_get=new.or_get, checked=not new.session_id)
         except OutcomeUnknownError:
             raise  # it may be there, and holds its place
         except SojournError:

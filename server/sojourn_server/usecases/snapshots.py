@@ -53,24 +53,26 @@ class Snapshots:
     cold: Cold
     projector: Projector
 
-    async def take(self, key: SessionKey) -> Snapshot:
-        """Makes sure that there is a snapshot of the session as it is now, or later, and that it can be read.
+    async def take(self, key: SessionKey, row: Session | None = None) -> Snapshot:
+        """Makes sure that there is a snapshot of the session as it is now, or later, and that it can be read. `row` is
+        the session as the catalog had it a moment ago, for those who know.
 
         Raises:
             NotFoundError: the active store does not have the session.
             CatalogUnavailableError, BlobsUnavailableError: try again.
         """
         for _ in range(ROUNDS):
-            await self.projector.project([key])
             session = await self.store.get(key, full=True)
-            row = await self.catalog.get(key)
-            if row is None or row.uid != session.uid or row.tier is not Tier.HOT:
-                continue
-            if found := await self.readable(row):
-                return found
-            with suppress(MovedError):
-                if taken := await self._take(key, row, session):
-                    return taken
+            if row is None or (row.uid, row.revision) != (session.uid, session.revision):
+                await self.projector.project([key])
+                row = await self.catalog.get(key)
+            if row is not None and row.uid == session.uid and row.tier is Tier.HOT:
+                if found := await self.readable(row):
+                    return found
+                with suppress(MovedError):
+                    if taken := await self._take(key, row, session):
+                        return taken
+            row = None
         raise StoredWronglyError(f"session {key.session_id!r} changes too fast for a snapshot")
 
     async def readable(self, row: Session) -> Snapshot | None:

@@ -233,7 +233,8 @@ class _Pace:
 
 
 async def _next(tap: Tap, pace: _Pace) -> list[StoredEvent | Departure]:
-    """What the tap gives; nothing when a progress marker is due. Where events are read from may be away for a moment: that is waited for."""
+    """What the tap gives; nothing when a progress marker is due. Where events are read from may be away for a moment:
+    that is waited for."""
     try:
         return await tap.next(pace.left())
     except SojournError as error:
@@ -266,9 +267,7 @@ class _Matcher:
         self._matched[session.id] = True
         self._snapshots[session.id] = session.revision
 
-    async def keep(
-        self, items: list[StoredEvent | Departure], mask: int
-    ) -> list[list[StoredEvent] | Departure]:
+    async def keep(self, items: list[StoredEvent | Departure], mask: int) -> list[list[StoredEvent] | Departure]:
         """The items of matching sessions, as messages in their order."""
         messages: list[list[StoredEvent] | Departure] = []
         now = {} if self._everything else await self._match_again(items)

@@ -1,0 +1,110 @@
+"""The catalog or the blob store is away, or killed, while sessions are written and watched: live work goes on, and what
+waits is done when it is back."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import sojourn
+from tests.support.catalogs import Databases
+from tests.support.catalogs import databases as open_databases
+from tests.support.engines import ValkeyProcess
+from tests.support.server import ServerUnderTest
+from tests.support.survivors import Load, history, locked
+from tests.support.waiting import wait_until
+
+SETTINGS = {"project_seconds": 0.05, "keeper": False}
+
+
+@pytest.fixture
+async def engine():
+    async with ValkeyProcess(persistent=True) as engine:
+        yield engine
+
+
+@pytest.fixture
+def data_dir():
+    with tempfile.TemporaryDirectory(prefix="sojourn-data-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="module")
+def databases():
+    yield from open_databases()
+
+
+async def test_live_work_goes_on_without_the_catalog(engine, data_dir):
+    async with (
+        ServerUnderTest(redis=engine.url, data_dir=data_dir, **SETTINGS) as server,
+        sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=2)) as client,
+        Load(server.target, sessions=2) as load,
+    ):
+        await load.goes_on()
+        async with locked(data_dir / "catalog.db"):
+            await load.goes_on(20)
+            minted = await client.create_session()
+            await client.create_session("given")
+            assert (await client.get_session("given")).revision == 1
+            with pytest.raises((sojourn.CatalogUnavailableError, sojourn.DeadlineExceededError)):
+                await client.count_sessions()
+        await load.goes_on()
+        await load.finish()
+        assert not load.lost
+        listed = await wait_until(lambda: names(client), timeout=20, description="the outbox drains")
+        assert listed == {*load.session_ids, minted.id, "given"}
+
+
+async def test_a_database_killed_under_load_loses_nothing(engine, data_dir, databases: Databases):
+    url = await databases.migrated("postgresql")
+    async with (
+        ServerUnderTest(redis=engine.url, data_dir=data_dir, catalog=url, **SETTINGS) as server,
+        Load(server.target, sessions=2) as load,
+    ):
+        for _ in range(2):
+            await load.goes_on()
+            await asyncio.to_thread(databases.postgres.kill)
+            await load.goes_on(20)
+            await asyncio.to_thread(databases.postgres.start)
+        await load.goes_on()
+        await load.finish()
+        assert not load.lost
+        async with sojourn.Client(server.target) as client:
+            listed = await wait_until(lambda: names(client), timeout=20, description="the outbox drains")
+            assert listed == set(load.session_ids)
+            # What the catalog has is all there is now.
+            await engine.call("FLUSHALL")
+            for sid in load.session_ids:
+                now = await history(client, sid)
+                assert list(now.values())[:-1] == list(load.found[sid].values())
+
+
+async def test_live_work_goes_on_without_the_blob_store(engine, data_dir):
+    blobs, aside = data_dir / "blobs", data_dir / "aside"
+    async with (
+        ServerUnderTest(redis=engine.url, data_dir=data_dir, **SETTINGS) as server,
+        sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=2)) as client,
+        Load(server.target, sessions=2) as load,
+    ):
+        await load.goes_on()
+        session = client.session(load.session_ids[0])
+        await session.save()
+        blobs.rename(aside)
+        blobs.write_text("no directory")
+        await load.goes_on()
+        with pytest.raises(sojourn.BlobsUnavailableError):
+            await session.save()
+        blobs.unlink()
+        aside.rename(blobs)
+        await session.save()
+        await load.finish()
+        assert not load.lost
+
+
+async def names(client: sojourn.Client) -> set[str]:
+    """The sessions of the catalog, when it has everything that was acknowledged; empty while it is behind."""
+    try:
+        return {session.id async for session in client.list_sessions()}
+    except (sojourn.CatalogUnavailableError, sojourn.DeadlineExceededError):
+        return set()

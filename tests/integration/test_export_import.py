@@ -94,6 +94,16 @@ async def test_a_session_keeps_all_it_has(here, there, sid, file_format, end):
     assert one.model_dump(exclude={"session_id"}) == other.model_dump(exclude={"session_id"})
 
 
+@pytest.mark.parametrize("file_format", FORMATS)
+async def test_the_largest_writes_there_are(here, there, sid, file_format):
+    session = await here.create_session(sid)
+    await session.add_message("user", "\x01" * (1 << 20))
+    await session.set_state({f"k{n}": "x" * 1_000_000 for n in range(3)})
+    await session.set_state({f"key-{n}": n for n in range(10_000)})
+    await imported(there, await exported(here, sid, format=file_format))
+    assert await content(there, sid) == await content(here, sid)
+
+
 async def test_what_is_imported_lives_on(here, there, sid):
     await eventful(here, sid)
     await imported(there, await exported(here, sid))

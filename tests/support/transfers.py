@@ -138,12 +138,12 @@ class Footprint:
         self._blobs = folder / "blobs"
 
     def take(self) -> dict[str, Any]:
-        """All of it, as it is now."""
+        """All of it, as it is now; the shards' marks go on by themselves."""
         with closing(Redis(unix_socket_path=str(self._socket))) as redis:
             keys = sorted(key for key in redis.scan_iter(count=10_000) if b"default/" in key)
         with closing(sqlite3.connect(f"file:{self._catalog}?mode=ro", uri=True)) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            plain = [name for name in tables if "fts" not in name and not name.startswith(("texts", "sqlite"))]
+            plain = [name for name in tables if "fts" not in name and not name.startswith(("texts", "sqlite", "shards"))]
             rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in plain}
         files = (path for path in self._blobs.rglob("*") if path.is_file() and path.suffix != ".lock")
         blobs = sorted(str(path.relative_to(self._blobs)) for path in files)

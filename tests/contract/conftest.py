@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sojourn_server.blobs.opening import open_blobs
 from sojourn_server.catalog.catalog import SqlCatalog
 from sojourn_server.catalog.engine import open_engine
 from sojourn_server.store.opening import Store, StoreSettings, open_store
@@ -16,6 +18,7 @@ from tests.support.catalogs import databases as open_databases
 from tests.support.requests import Clerk
 from tests.support.sessions import Desk
 from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines
+from tests.support.tiering import Place
 from tests.support.waiting import wait_until
 
 Open = Callable[..., Awaitable[Store]]
@@ -126,3 +129,17 @@ async def catalog(catalog_engine: AsyncEngine) -> AsyncIterator[SqlCatalog]:
     catalog = SqlCatalog(catalog_engine)
     yield catalog
     await catalog.close()
+
+
+@pytest.fixture
+async def place(embedded: StoreEngine, databases: Databases, tmp_path: Path) -> AsyncIterator[Place]:
+    """A store, a catalog and a directory with nothing in them."""
+    engine = open_engine(await databases.migrated("sqlite"))
+    catalog, blobs = SqlCatalog(engine), open_blobs(f"file://{tmp_path}/blobs")
+    async with no_leftovers(embedded) as open_one:
+        place = Place(await open_one(), catalog, blobs)
+        await place.store.residence.know_all()
+        yield place
+        await place.end()
+    await catalog.close()
+    blobs.close()

@@ -1,4 +1,4 @@
-"""Sums over sessions: the same numbers that adding up by hand gives, split any way, and nobody sees another tenant's."""
+"""Sums over sessions: the numbers that adding up by hand gives, split any way, and nobody sees another tenant's."""
 
 import pytest
 
@@ -111,6 +111,14 @@ async def test_split_by_time_and_group(told):
 async def test_too_many_buckets_are_refused(told):
     with pytest.raises(TooLargeError):
         await told.statistics(TENANT, SessionFilter(), period_us=HOUR_US, group=Group.PROJECT, most=2)
+
+
+async def test_too_many_tools_are_refused(told, monkeypatch):
+    monkeypatch.setattr("sojourn_server.catalog.statistics.MOST_TOOLS", 1)
+    for call in (total(told), told.roll_up(SessionKey(TENANT, "a"), most=10)):
+        with pytest.raises(TooLargeError):
+            await call
+    assert len((await total(told, project="p1")).tools) == 1
 
 
 async def test_the_tools_of_a_session(told, catalog):

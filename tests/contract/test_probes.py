@@ -1,6 +1,5 @@
 """What engines and databases say of themselves, as real ones say it."""
 
-
 from sqlalchemy import text
 
 from sojourn_server.catalog.engine import writing

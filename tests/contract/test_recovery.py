@@ -208,6 +208,27 @@ async def test_an_older_copy_is_noticed_and_what_it_lacks_comes_back(engine, cat
         assert after.worker.tiers.losses.sessions_restored == 2
 
 
+async def test_a_session_that_an_older_copy_still_has_ends_again(engine, catalog_file, copy):
+    async with place(engine, catalog_file) as here:
+        await here.create()
+        await copy.take()
+        await here.say("one")
+        await here.worker.sessions.complete(
+            here.desk.key(), SessionStatus.COMPLETED, "", writer="", precondition=NO_PRECONDITION, idempotency_key=""
+        )
+        await here.project()
+        await here.worker.archiver.look()
+        assert (await here.get()).tier is Tier.RECENT
+    await copy.put_back()
+    async with place(engine, catalog_file, here.desk) as after:
+        assert (await after.get()).status is SessionStatus.COMPLETED
+        assert await after.kinds() == ["session_created", "message_appended", "status_changed", "restored"]
+        await after.project()
+        await after.worker.archiver.look()
+        assert (await after.get()).tier is Tier.RECENT
+        assert await after.kinds() == ["session_created", "message_appended", "status_changed", "restored"]
+
+
 async def test_an_older_copy_is_noticed_by_a_worker_that_goes_on(here, copy):
     await here.create()
     await copy.take()

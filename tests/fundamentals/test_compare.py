@@ -43,3 +43,21 @@ async def test_tools_and_cost_side_by_side(client, name):
     assert (book.baseline, book.session.invocations) == (None, 1)
     assert search.session.total_duration > search.baseline.total_duration
     assert found.session_statistics.counters.invocations == 2
+
+
+async def test_sessions_that_have_left_the_active_store(client, name):
+    for number in (1, 2):
+        session = await run(client, f"{name}-{number}", login="passed" if number == 1 else "failed")
+        await session.record_invocation("search", duration=number)
+        await session.update(add_tags=[name])
+        await session.complete()
+    hot = await client.compare(f"{name}-1", f"{name}-2")
+    statistics = await session.statistics()
+    archived = [progress async for progress in client.cleanup(tags=[name], action="archive")]
+    assert archived[-1].cleaned == 2
+    assert (await session.refresh()).storage.tier == "recent"
+    recent = await client.compare(f"{name}-1", f"{name}-2")
+    unlike = {"baseline": {"storage"}, "session": {"storage"}}
+    assert recent.model_dump(exclude=unlike) == hot.model_dump(exclude=unlike)
+    assert await session.statistics() == statistics
+    assert [step.name for step in recent.regressions] == ["login"]

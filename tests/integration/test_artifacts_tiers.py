@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import sojourn as sdk
+from sojourn import _uploading
 from sojourn_server.domain.paths import artifact_path
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
@@ -57,7 +58,8 @@ async def test_they_are_the_same_in_every_tier(client, sid):
     assert (await seen(session))[:3] == before
 
 
-async def test_they_are_swept_when_no_session_and_no_fork_has_them(client, sid, blobs):
+async def test_they_are_swept_when_no_session_and_no_fork_has_them(client, sid, blobs, monkeypatch):
+    monkeypatch.setattr(_uploading, "SEGMENT", 1000)
     session = await client.create_session(sid)
     kept = await session.put_artifact("a", os.urandom(1000))
     lone = await session.put_artifact("b", os.urandom(1000))
@@ -85,6 +87,6 @@ async def test_they_are_swept_when_no_session_and_no_fork_has_them(client, sid, 
 
 
 def given_up():
-    yield bytes(9 << 20)
-    yield bytes(9 << 20)
+    yield bytes(1000)
+    yield bytes(1000)
     raise KeyError("no more")

@@ -1,4 +1,4 @@
-"""Artifacts as any client sees them, with the bytes in a local directory and on a real S3 server."""
+"""Artifacts as any client sees them, with the bytes in a local directory. `test_artifacts_s3` has some of it on S3."""
 
 import asyncio
 import os
@@ -14,7 +14,6 @@ from sojourn_server.blobs.store import ObjectBlobs
 from sojourn_server.domain.paths import artifact_path
 from tests.support import artifact_wire as wire
 from tests.support.artifact_wire import get, listed, put, read, sha256
-from tests.support.object_store import ObjectStore
 from tests.support.request_wire import begin
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
@@ -31,16 +30,10 @@ FACTS = METADATA | {
 }
 
 
-@pytest.fixture(scope="module", params=["local", "s3"])
-def place(request, tmp_path_factory) -> Iterator[tuple[str, dict[str, str]]]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> tuple[str, dict[str, str]]:
     """A blob store: its URL, and what a server's environment needs to use it."""
-    if request.param == "local":
-        yield f"file://{tmp_path_factory.mktemp('blobs')}", {}
-        return
-    s3 = ObjectStore()
-    asyncio.run(s3.start())
-    yield f"{s3.url}/{os.urandom(4).hex()}", {f"AWS_{name.upper()}": value for name, value in s3.options.items()}
-    s3.close()
+    return f"file://{tmp_path_factory.mktemp('blobs')}", {}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The `sojourn` program compares sessions, sums them up and keeps templates."""
 
-import json
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -42,14 +42,16 @@ async def test_compare(server, client, unique):
     assert f'build changed "{one}" "{two}"' in rows
     assert "click 1 0 0.50 s 0.25" in rows
 
-    everything = await sojourn("compare", one, two, "--all", "-o", "json", target=server.target)
+    everything, checked, better, missing = await asyncio.gather(
+        sojourn("compare", one, two, "--all", "-o", "json", target=server.target),
+        sojourn("compare", one, two, "--check", target=server.target),
+        sojourn("compare", two, two, "--check", target=server.target),
+        sojourn("compare", one, "none", target=server.target),
+    )
     found = sdk.Comparison.model_validate_json(everything.stdout)
     assert [step.name for step in found.regressions] == ["login"]
-    checked = await sojourn("compare", one, two, "--check", target=server.target)
     assert (checked.code, "1 step passed before and not now" in checked.stderr) == (1, True)
-    better = await sojourn("compare", two, two, "--check", target=server.target)
     assert better.code == 0
-    missing = await sojourn("compare", one, "none", target=server.target)
     assert (missing.code, missing.stdout) == (3, "")
 
 
@@ -85,20 +87,35 @@ async def test_the_statistics_of_many(server, client, unique):
 
 
 async def test_templates(server, client, unique):
-    begins = ["--kind", "qa", "--tag", "nightly", "--state", "retries=2", "--metadata", "team=web", "--idle-timeout", "2h"]
+    begins = [
+        "--kind",
+        "qa",
+        "--tag",
+        "nightly",
+        "--state",
+        "retries=2",
+        "--metadata",
+        "team=web",
+        "--idle-timeout",
+        "2h",
+    ]
     made = await sojourn("templates", "create", unique, *begins, "--purpose", "Nightly", target=server.target)
     assert (made.code, made.stdout) == (0, f"{unique}\n"), made.stderr
     session = await client.create_session(template=unique)
     assert (session.info.kind, session.info.state, session.info.metadata) == ("qa", {"retries": 2}, {"team": "web"})
 
-    taken = await sojourn("templates", "create", unique, target=server.target)
+    taken, shown, listed, missing = await asyncio.gather(
+        sojourn("templates", "create", unique, target=server.target),
+        sojourn("templates", "show", unique, "-o", "json", target=server.target),
+        sojourn("templates", target=server.target),
+        sojourn("templates", "show", "none", target=server.target),
+    )
     assert (taken.code, "exists already" in taken.stderr) == (1, True)
-    replaced = await sojourn("templates", "create", unique, "--replace", "--kind", "chat", target=server.target)
-    assert replaced.code == 0
-    shown = await sojourn("templates", "show", unique, "-o", "json", target=server.target)
-    assert json.loads(shown.stdout)["kind"] == "chat"
-    listed = await sojourn("templates", target=server.target)
+    assert sdk.Template.model_validate_json(shown.stdout) == await client.get_template(unique)
     assert unique in [line.split()[0] for line in listed.lines if line.strip()]
+    assert (missing.code, "sojourn templates" in missing.stderr) == (3, True)
+    replaced = await sojourn("templates", "create", unique, "--replace", "--kind", "chat", target=server.target)
+    assert (replaced.code, (await client.get_template(unique)).kind) == (0, "chat")
     assert (await sojourn("templates", "rm", unique, target=server.target)).code == 0
-    gone = await sojourn("templates", "show", unique, target=server.target)
-    assert (gone.code, "sojourn templates" in gone.stderr) == (3, True)
+    with pytest.raises(sdk.TemplateNotFoundError):
+        await client.get_template(unique)

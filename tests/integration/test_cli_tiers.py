@@ -1,5 +1,6 @@
 """The `sojourn` program saves, resumes, forks and cleans up."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -31,15 +32,16 @@ async def test_save_resume_and_fork(server, client, unique):
     await session.complete()
     resumed = await sojourn("resume", unique, target=server.target)
     assert (resumed.code, resumed.stdout) == (0, f"{unique} is active again, at revision 4\n"), resumed.stderr
-    again = await sojourn("resume", unique, target=server.target)
+    again, forked, beyond, missing = await asyncio.gather(
+        sojourn("resume", unique, target=server.target),
+        sojourn("fork", unique, "--at", "1", "--id", f"{unique}-f", target=server.target),
+        sojourn("fork", unique, "--at", "99", target=server.target),
+        sojourn("fork", "none", target=server.target),
+    )
     assert again.stdout == f"{unique} was active already, at revision 4\n"
-
-    forked = await sojourn("fork", unique, "--at", "1", "--id", f"{unique}-f", target=server.target)
     assert (forked.code, forked.stdout) == (0, f"{unique}-f\n"), forked.stderr
     assert (await client.get_session(f"{unique}-f")).info.state == {"n": 1}
-    beyond = await sojourn("fork", unique, "--at", "99", target=server.target)
     assert (beyond.code, "at_revision" in beyond.stderr, beyond.stdout) == (1, True, "")
-    missing = await sojourn("fork", "none", target=server.target)
     assert missing.code == 3
 
 

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
 import sojourn as sdk
+from sojourn.cli import main
 from tests.support.command import sojourn
 
 
@@ -67,8 +69,20 @@ async def test_a_file_that_is_none(server, tmp_path):
     assert "Traceback" not in missing.stderr
 
 
-async def test_wrong_usage(server):
-    for options in (["--format", "directory", "--redact", "a"], ["--format", "jsonl", "--artifacts"]):
-        assert (await sojourn("export", "x", *options, target=server.target)).code == 2
-    assert (await sojourn("import", "x", "--id", "a", "--new-id", target=server.target)).code == 2
-    assert (await sojourn("export", "not-there", target=server.target)).code == 3
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "x", "--format", "directory", "--redact", "a"],
+        ["export", "x", "--format", "directory", "-o", "-"],
+        ["export", "x", "--format", "jsonl", "--artifacts"],
+        ["import", "x", "--id", "a", "--new-id"],
+    ],
+)
+def test_wrong_usage(arguments):
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+async def test_a_session_that_is_not_there(server, tmp_path):
+    path = tmp_path / "file"
+    assert (await sojourn("export", "not-there", "-o", str(path), target=server.target)).code == 3
+    assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from tests.support.server import ServerUnderTest
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE = "sojourn.v1.SessionService"
 ADMIN = "sojourn.v1.AdminService"
+ARTIFACTS = "sojourn.v1.ArtifactService"
 
 
 async def check(channel, service=""):
@@ -34,7 +35,7 @@ async def test_health_follows_the_store():
         ServerUnderTest(redis=engine.url, store_timeout=1) as server,
         wire.channel(server.target) as channel,
     ):
-        for service in ("", SERVICE, ADMIN):
+        for service in ("", SERVICE, ADMIN, ARTIFACTS):
             assert await check(channel, service) == SERVING
         call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         await until(call, SERVING)
@@ -71,9 +72,9 @@ async def test_reflection_tells_of_every_service():
     async with ServerUnderTest() as server, wire.channel(server.target) as channel:
         answer = await reflected(channel, list_services="")
         assert {service.name for service in answer.list_services_response.service} == {
-            SERVICE, ADMIN, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+            SERVICE, ADMIN, ARTIFACTS, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
         }  # fmt: skip
-        for service in (SERVICE, ADMIN):
+        for service in (SERVICE, ADMIN, ARTIFACTS):
             answer = await reflected(channel, file_containing_symbol=service)
             assert answer.file_descriptor_response.file_descriptor_proto
 

@@ -107,5 +107,4 @@ async def test_every_read_at_every_moment_returns_the_same(place, count):
             assert messages_of(writes_in(events)) == line["traj"]
         seen = sum((one.tiers for one in readers), Counter())
         print(f"reads: {dict(seen)}")
-        assert seen["hot"] + seen["recent"] > 0
         assert seen["archive"] > 0

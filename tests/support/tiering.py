@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import secrets
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sojourn.v1 import event_pb2, session_pb2
 from sojourn_server.catalog.catalog import SqlCatalog
 from sojourn_server.compose_tiers import Tiers, TierUseCases, compose_tiers, make_archiver, tier_use_cases
-from sojourn_server.domain.requests import Quotas
-from sojourn_server.domain.session import Session, SessionKey
+from sojourn_server.domain.events import NO_PRECONDITION
+from sojourn_server.domain.requests import NewRequest, Quotas, RequestKey, RequestOutcome
+from sojourn_server.domain.session import Session, SessionKey, SessionStatus, Tier
 from sojourn_server.ports import EventQuery
 from sojourn_server.ports.blobs import Blob, BlobStore
 from sojourn_server.rpc.codec import ProtoCodec
@@ -21,6 +26,9 @@ from sojourn_server.usecases.background import Background
 from sojourn_server.usecases.history import History
 from sojourn_server.usecases.lifecycle import Expiry, Places
 from sojourn_server.usecases.sessions import Sessions
+
+from .replays import changes_write, create, says
+from .sessions import Desk
 
 AT_ONCE: dict[str, Any] = {"recent_after_seconds": 0, "archive_after_seconds": 0, "snapshot_seconds": 0}
 NEVER = 1_000_000
@@ -178,3 +186,116 @@ async def _all(blobs: BlobStore) -> Any:
         blob: Blob
         async for blob in blobs.list(folder):
             yield blob
+
+
+class Place:
+    """A store, a catalog and a blob store, and what is done to a session in them."""
+
+    def __init__(self, store: Store, catalog: SqlCatalog, blobs: BlobStore) -> None:
+        self.store, self.catalog, self.blobs = store, catalog, blobs
+        self.desk = Desk(store)
+        self.number = 0
+        self.anything = NO_PRECONDITION
+
+    async def both(self, *work: Awaitable[Any]) -> None:
+        """Does several things at once."""
+        await asyncio.gather(*work)
+
+    @asynccontextmanager
+    async def worker(self, fate: Fate | None = None, **settings: Any) -> AsyncIterator[Worker]:
+        one = worker(self.store, self.catalog, self.blobs, fate, **AT_ONCE | settings)
+        try:
+            yield one
+        finally:
+            await one.close()
+
+    async def ended(self) -> SessionKey:
+        """A session with some history, that has ended."""
+        self.number += 1
+        key = self.desk.key(f"s{self.number}")
+        await create(self.desk, key.session_id, purpose="to be moved", tags=("a",), state={"n": b"1"})
+        for text in ("one", "two"):
+            await self.store.active.write(changes_write(self.desk, key.session_id, says(text)))
+        started = event_pb2.InvocationStarted(invocation_id="i", tool="t")
+        result = event_pb2.ResultSet(name="r", value=session_pb2.Value(json=b"[1]"))
+        await self.store.active.write(
+            changes_write(
+                self.desk, key.session_id,
+                event_pb2.Change(invocation_started=started), event_pb2.Change(result_set=result),
+            )
+        )  # fmt: skip
+        await self.store.lifecycle.end(
+            key, SessionStatus.COMPLETED, "", writer="", precondition=NO_PRECONDITION, idempotency_key=""
+        )
+        return key
+
+    async def live(self) -> SessionKey:
+        """A session that goes on."""
+        self.number += 1
+        key = self.desk.key(f"s{self.number}")
+        await create(self.desk, key.session_id)
+        return key
+
+    async def busy(self) -> SessionKey:
+        """A session that has ended, with a request that goes on."""
+        key = await self.live()
+        await self.store.requests.begin(NewRequest(RequestKey(key, "r")), Quotas())
+        await self.store.lifecycle.end(
+            key, SessionStatus.COMPLETED, "", writer="", precondition=NO_PRECONDITION, idempotency_key=""
+        )
+        return key
+
+    async def finish(self, key: SessionKey) -> None:
+        """Its request ends."""
+        await self.store.requests.finish(RequestKey(key, "r"), RequestOutcome.SUCCEEDED, "")
+
+    async def lose(self, key: SessionKey) -> None:
+        """The active store forgets a session."""
+        keys = self.desk.keys(key.session_id)
+        nodes = self.store.nodes
+        await nodes.link(keys.shard).submit(("UNLINK", keys.head, keys.events), write=True)
+
+    async def archived(self) -> SessionKey:
+        """A session in the archive tier."""
+        key = await self.ended()
+        await self.settle()
+        return key
+
+    async def settle(self, **settings: Any) -> None:
+        """Whoever comes next does what is to be done, until there is no more."""
+        async with self.worker(**settings) as one:
+            for _ in range(2):
+                await one.tiers.projector.drain(self.desk.tenant)
+                await one.archiver.look()
+
+    async def seen(self, key: SessionKey) -> Seen:
+        async with self.worker() as reader:
+            return await look(reader, key)
+
+    async def tier(self, key: SessionKey) -> Tier | None:
+        row = await self.catalog.get(key)
+        return row and row.tier
+
+    async def check_whole(self, key: SessionKey, tier: Tier) -> None:
+        """The session is in exactly this tier, with one file that is its own."""
+        row = await self.catalog.get(key)
+        assert row is not None
+        assert row.tier is tier
+        standing = (await self.store.outbox.standings([key]))[0]
+        assert bool(standing.uid) == (tier is Tier.HOT)
+        if tier is not Tier.HOT:
+            path = row.archive_path if tier is Tier.ARCHIVE else row.snapshot_path
+            assert await self.blobs.head(path) is not None
+            assert (row.snapshot_path == "") == (tier is Tier.ARCHIVE)
+            assert (row.archive_path == "") == (tier is not Tier.ARCHIVE)
+
+    async def check_no_orphans(self) -> None:
+        """After a sweep the blob store holds what the catalog refers to, nothing else."""
+        async with self.worker() as one:
+            await one.archiver._sweep.run(2**62)
+        left = await paths(self.blobs)
+        assert await self.catalog.tiers.used_paths(left) == set(left)
+
+    async def end(self) -> None:
+        """Leaves nothing in the engine."""
+        await self.desk.delete_all()

@@ -143,7 +143,8 @@ class Footprint:
             keys = sorted(key for key in redis.scan_iter(count=10_000) if b"default/" in key)
         with closing(sqlite3.connect(f"file:{self._catalog}?mode=ro", uri=True)) as database:
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            plain = [name for name in tables if "fts" not in name and not name.startswith(("texts", "sqlite", "shards"))]
+            others = ("texts", "sqlite", "shards")
+            plain = [name for name in tables if "fts" not in name and not name.startswith(others)]
             rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in plain}
         files = (path for path in self._blobs.rglob("*") if path.is_file() and path.suffix != ".lock")
         blobs = sorted(str(path.relative_to(self._blobs)) for path in files)

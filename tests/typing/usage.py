@@ -127,6 +127,27 @@ async def artifacts(session: sojourn.SessionHandle) -> None:
     assert_type(await session.download_artifact("trace.zip", "again.zip"), sojourn.Artifact)
 
 
+async def insight(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
+    assert_type(await client.create_session(template="nightly"), sojourn.SessionHandle)
+    assert_type(await client.create_template("nightly", state={"n": 1}, idle_timeout=60), sojourn.Template)
+    async for template in client.templates(limit=3):
+        assert_type(template, sojourn.Template)
+    found = await client.compare("a", "b")
+    assert_type(found.regressions, tuple[sojourn.StepComparison, ...])
+    assert_type((await session.statistics(include_children=True)).roll_up, sojourn.Statistics | None)
+    report = await client.statistics(project="p", period=timedelta(days=1), group_by="user")
+    assert_type(report.buckets, tuple[sojourn.StatisticsBucket, ...])
+    assert_type((await client.diagnose()).checks, tuple[sojourn.Check, ...])
+
+
+async def lasting(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
+    assert_type(await session.save(), sojourn.Storage)
+    assert_type(await session.resume(), bool)
+    assert_type(await session.fork(at_revision=3), sojourn.SessionHandle)
+    async for progress in client.cleanup(status="completed", older_than=timedelta(days=30), action="archive"):
+        assert_type(progress.sessions, tuple[sojourn.CleanedSession, ...])
+
+
 async def reads(client: sojourn.Client, session: sojourn.SessionHandle) -> None:
     async for event in session.events(after=0, kinds="custom", limit=3, reverse=True):
         assert_type(event, sojourn.Event)

@@ -232,8 +232,8 @@ class SessionServiceServicer:
         """CreateSession creates a session with its first info and state, at revision 1 and status ACTIVE.
 
         The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
-        (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-        RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+        (INVALID_FIELD, TOO_LARGE: mend the request), NOT_FOUND (TEMPLATE_NOT_FOUND), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read
+        it or use IF_EXISTS_RETURN), UNAVAILABLE (CATALOG_UNAVAILABLE: a template, or an id that other tiers may have, cannot be looked up), RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,7 +412,7 @@ class SessionServiceServicer:
     def CompareSessions(self, request, context):
         """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
 
-        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (TOO_LARGE: they differ in more than fits a message), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,8 @@ class SessionServiceStub:
     """CreateSession creates a session with its first info and state, at revision 1 and status ACTIVE.
 
     The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
-    (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-    RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+    (INVALID_FIELD, TOO_LARGE: mend the request), NOT_FOUND (TEMPLATE_NOT_FOUND), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read
+    it or use IF_EXISTS_RETURN), UNAVAILABLE (CATALOG_UNAVAILABLE: a template, or an id that other tiers may have, cannot be looked up), RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]
     """GetSession reads a session as of its latest revision.
@@ -157,7 +157,7 @@ class SessionServiceStub:
     CompareSessions: _grpc.UnaryUnaryMultiCallable[_statistics_pb2.CompareSessionsRequest, _statistics_pb2.CompareSessionsResponse]
     """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
 
-    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (TOO_LARGE: they differ in more than fits a message), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
     """
     GetSessionStatistics: _grpc.UnaryUnaryMultiCallable[_statistics_pb2.GetSessionStatisticsRequest, _statistics_pb2.GetSessionStatisticsResponse]
     """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
@@ -271,8 +271,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """CreateSession creates a session with its first info and state, at revision 1 and status ACTIVE.
 
     The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
-    (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-    RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+    (INVALID_FIELD, TOO_LARGE: mend the request), NOT_FOUND (TEMPLATE_NOT_FOUND), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read
+    it or use IF_EXISTS_RETURN), UNAVAILABLE (CATALOG_UNAVAILABLE: a template, or an id that other tiers may have, cannot be looked up), RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSessionRequest, _session_service_pb2.GetSessionResponse]  # type: ignore[assignment]
     """GetSession reads a session as of its latest revision.
@@ -379,7 +379,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     CompareSessions: _aio.UnaryUnaryMultiCallable[_statistics_pb2.CompareSessionsRequest, _statistics_pb2.CompareSessionsResponse]  # type: ignore[assignment]
     """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
 
-    Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (TOO_LARGE: they differ in more than fits a message), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
     """
     GetSessionStatistics: _aio.UnaryUnaryMultiCallable[_statistics_pb2.GetSessionStatisticsRequest, _statistics_pb2.GetSessionStatisticsResponse]  # type: ignore[assignment]
     """GetSessionStatistics sums up what a session did, and on request all sessions below it. Everything acknowledged before the call counts.
@@ -496,8 +496,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """CreateSession creates a session with its first info and state, at revision 1 and status ACTIVE.
 
         The session lives until it is deleted; idle_timeout and max_lifetime end it earlier. Errors: INVALID_ARGUMENT
-        (INVALID_FIELD, TOO_LARGE: mend the request), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read it or use IF_EXISTS_RETURN),
-        RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
+        (INVALID_FIELD, TOO_LARGE: mend the request), NOT_FOUND (TEMPLATE_NOT_FOUND), ALREADY_EXISTS (SESSION_ALREADY_EXISTS: read
+        it or use IF_EXISTS_RETURN), UNAVAILABLE (CATALOG_UNAVAILABLE: a template, or an id that other tiers may have, cannot be looked up), RESOURCE_EXHAUSTED (STORE_FULL; LIMIT_EXCEEDED: `sessions_per_user`). Safe to retry with an idempotency key, or with a session_id and IF_EXISTS_RETURN.
         """
 
     @_abc_1.abstractmethod
@@ -712,7 +712,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_statistics_pb2.CompareSessionsResponse, _abc.Awaitable[_statistics_pb2.CompareSessionsResponse]]:
         """CompareSessions says what differs between two sessions: steps, results, state, tools, cost.
 
-        Errors: NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (TOO_LARGE: they differ in more than fits a message), NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), UNAVAILABLE (CATALOG_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, literal_column, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..domain.changes import InvocationStatus
 from ..domain.errors import TooLargeError
@@ -26,6 +26,8 @@ from .finishing import Finishing, finished
 from .planning import Plan, plan
 from .rows import SUMS
 
+MOST_TOOLS = 100_000
+"""Rows of tools that are added up; names of tools are the callers'."""
 _HALF = 32
 _RUNNING, _SUCCEEDED = 0, int(InvocationStatus.SUCCEEDED)
 
@@ -47,8 +49,7 @@ class SqlStatistics:
     async def tools(self, uid: str) -> list[ToolStatistics]:
         session = select(t.sessions.c.id).where(t.sessions.c.uid == uid).scalar_subquery()
         async with reading(self._engine) as connection:
-            rows = await connection.execute(_by_tool().where(t.invocations.c.session == session))
-        return [_tool(row) for row in rows]
+            return await _tools(connection, _by_tool().where(t.invocations.c.session == session), "session_id")
 
     @finished
     async def roll_up(self, key: SessionKey, *, most: int) -> Statistics:
@@ -60,7 +61,7 @@ class SqlStatistics:
             for row in await connection.execute(sums):
                 found.add(_statistics(row))
             chosen = t.is_any(connection.dialect.name, t.invocations.c.session, ids)
-            found.add_tools(map(_tool, await connection.execute(_by_tool().where(chosen))))
+            found.add_tools(await _tools(connection, _by_tool().where(chosen), "session_id"))
         return found
 
     @finished
@@ -68,21 +69,22 @@ class SqlStatistics:
         self, tenant: str, wanted: SessionFilter, *, period_us: int, group: Group | None, most: int
     ) -> list[Bucket]:
         found: dict[tuple[int, str], Statistics] = {}
-        place = _place(period_us, group)
+        place, split = _place(period_us, group), bool(period_us or group)
         sessions, tools = await asyncio.gather(
             self._rows(tenant, wanted, lambda plan: _split(place, plan).limit(most * len(SessionStatus) + 1)),
             self._rows(
                 tenant,
                 wanted,
-                lambda plan: _split_by_tool(tenant, place, plan) if period_us or group else _of_all(tenant, plan),
+                lambda plan: _few(_split_by_tool(tenant, place, plan) if split else _of_all(tenant, plan)),
             ),
         )
         for row in sessions:
             found.setdefault((int(row.begin), row.part), Statistics()).add(_statistics(row))
             if len(found) > most:
                 raise TooLargeError("period", actual=len(found), limit=most, unit="buckets")
+        _check_few(tools, "filter")
         for row in tools:
-            key = (int(row.begin), row.part) if period_us or group else (0, "")
+            key = (int(row.begin), row.part) if split else (0, "")
             if bucket := found.get(key):  # it was not created in between
                 bucket.add_tools([_tool(row)])
         return [
@@ -165,6 +167,22 @@ def _by_tool() -> Select[Any]:
         *_halves(c.duration_us, "total_us"),
         *_halves(c.cost_micros, "cost_micros"),
     ).group_by(c.tool)
+
+
+async def _tools(connection: AsyncConnection, query: Select[Any], field: str) -> list[ToolStatistics]:
+    """Raises TooLargeError."""
+    rows = (await connection.execute(_few(query))).all()
+    _check_few(rows, field)
+    return [_tool(row) for row in rows]
+
+
+def _few(query: Select[Any]) -> Select[Any]:
+    return query.limit(MOST_TOOLS + 1)
+
+
+def _check_few(rows: Sequence[Any], field: str) -> None:
+    if len(rows) > MOST_TOOLS:
+        raise TooLargeError(field, actual=len(rows), limit=MOST_TOOLS, unit="tools")
 
 
 def _tool(row: Any) -> ToolStatistics:

@@ -1,6 +1,6 @@
 """The port of the sums: what the catalog adds up over many sessions.
 
-Every method may raise CatalogUnavailableError: nothing happened.
+Every method may raise CatalogUnavailableError: nothing happened; and TooLargeError: too many different tools.
 """
 
 from __future__ import annotations

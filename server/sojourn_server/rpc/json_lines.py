@@ -16,9 +16,9 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from google.protobuf.json_format import MessageToJson, ParseDict
 
@@ -31,9 +31,10 @@ from ..domain.session import Session
 from ..ports.archives import ArchiveHeader, ArchivePart
 from .render import timestamp
 
+T = TypeVar("T")
 VERSION = 1
-PIECE_BYTES = 1 << 20
-PAGE_EVENTS = 200
+INLINE_BYTES = 4 << 10
+"""JSON of so many bytes is not worth a thread."""
 HEADER_BYTES = 64 << 10
 DEPTH = 16
 _STRINGS = re.compile(rb'"[^"]*"?')
@@ -65,13 +66,11 @@ class JsonLines:
         }
         data = json.dumps(header).encode() + b"\n"
         async for page in pages:
-            for event in page:
-                events += 1
-                data += await _off_the_loop(len(event.body), _line, session.id, event)
-                if len(data) >= PIECE_BYTES:
-                    digest.update(data)
-                    yield data
-                    data = b""
+            digest.update(data)
+            yield data
+            size = sum(len(event.body) for event in page)
+            data = await _off_the_loop(size, lambda: b"".join(_line(session.id, event) for event in page))  # noqa: B023
+            events += len(page)
         digest.update(data)
         end = {"end": {"events": events, "sha256": digest.hexdigest()}}
         yield data + json.dumps(end).encode() + b"\n"
@@ -79,61 +78,82 @@ class JsonLines:
     async def read(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[ArchivePart]:
         """The contract is `Archives.read`'s, but that there is no session and no artifact in the file. What `frame` and
         `offset` of errors say is the number of the line and where it begins."""
-        digest, number, offset = hashlib.sha256(), 0, 0
-        header: ArchiveHeader | None = None
-        events: list[StoredEvent] = []
-        count = size = 0
-        ended = False
-        async for line in self._lines(pieces):
-            number += 1
-            if ended:
-                raise _wrong("something follows the end", "content", number, offset)
-            document = await _off_the_loop(len(line), _parse, line, number, offset)
-            if header is None:
-                header = _header(document, offset)
-                yield header
-            elif "end" in document:
-                _check_end(document["end"], count, digest.hexdigest(), number, offset)
-                ended = True
-            else:
-                events.append(_event(document, header, number, offset))
-                count, size = count + 1, size + len(line)
-                if len(events) >= PAGE_EVENTS or size >= PIECE_BYTES:
-                    yield events
-                    events, size = [], 0
-            digest.update(line)
-            offset += len(line)
-        if not ended:
-            raise _wrong("the file ends before its end", "truncated", number, offset)
-        if events:
-            yield events
+        file = _File()
+        async for lines in self._lines(pieces):
+            known = file.header
+            events = await _off_the_loop(sum(map(len, lines)), lambda: file.take(lines))  # noqa: B023
+            if file.header is not None and known is None:
+                yield file.header
+            if events:
+                yield events
+        file.check_end()
 
-    async def _lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Whole lines with their ends; none is longer than a line may be."""
+    async def _lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+        """Whole lines with their ends, as many as a piece brings; none is longer than a line may be."""
         held = bytearray()
         number, offset, limit = 0, 0, HEADER_BYTES
         async for piece in pieces:
             begin, searched = 0, len(held)
             held += piece
-            while (end := held.find(b"\n", searched)) >= 0:
-                line = bytes(held[begin : end + 1])
+            lines: list[bytes] = []
+            while (end := held.find(b"\n", searched)) >= 0 and end < begin + limit:
+                lines.append(bytes(held[begin : end + 1]))
                 begin = searched = end + 1
-                if len(line) > limit:
-                    break
-                number, offset, limit = number + 1, offset + len(line), self._line_bytes
-                yield line
-            else:
-                del held[:begin]
-                if len(held) <= limit:
-                    continue
-            raise _wrong(f"a line has more than {limit} bytes", "limit", number + 1, offset)
+                limit = self._line_bytes
+            number, offset = number + len(lines), offset + begin
+            if end >= 0 or len(held) - begin > limit:
+                raise _wrong(f"a line has more than {limit} bytes", "limit", number + 1, offset)
+            del held[:begin]
+            if lines:
+                yield lines
         if held:
             raise _wrong("the last line is not whole", "truncated", number + 1, offset)
 
 
-async def _off_the_loop(size: int, work: Any, *args: Any) -> Any:
-    """Does work that takes long for large things in a thread."""
-    return work(*args) if size < 1 << 15 else await asyncio.to_thread(work, *args)
+class _File:
+    """What was read of a file so far."""
+
+    def __init__(self) -> None:
+        self.header: ArchiveHeader | None = None
+        self._digest = hashlib.sha256()
+        self._number = self._offset = self._events = 0
+        self._ended = False
+
+    def take(self, lines: Sequence[bytes]) -> list[StoredEvent]:
+        """The events in the next lines."""
+        events = []
+        for line in lines:
+            self._number += 1
+            if (event := self._take(line)) is not None:
+                events.append(event)
+            self._digest.update(line)
+            self._offset += len(line)
+        return events
+
+    def check_end(self) -> None:
+        """Nothing follows."""
+        if not self._ended:
+            raise _wrong("the file ends before its end", "truncated", self._number, self._offset)
+
+    def _take(self, line: bytes) -> StoredEvent | None:
+        place = self._number, self._offset
+        if self._ended:
+            raise _wrong("something follows the end", "content", *place)
+        document = _parse(line, *place)
+        if self.header is None:
+            self.header = _header(document, self._offset)
+        elif "end" in document:
+            _check_end(document["end"], self._events, self._digest.hexdigest(), *place)
+            self._ended = True
+        else:
+            self._events += 1
+            return _event(document, self.header, *place)
+        return None
+
+
+async def _off_the_loop(size: int, work: Callable[[], T]) -> T:
+    """Does work on so many bytes: in a thread, unless it is little."""
+    return work() if size < INLINE_BYTES else await asyncio.to_thread(work)
 
 
 def _line(session_id: str, event: StoredEvent) -> bytes:

@@ -26,12 +26,12 @@ MOST_US = 315_576_000_000 * 1_000_000
 
 
 def of_session(summed: Summed) -> spb.GetSessionStatisticsResponse:
-    """The sums of a session."""
+    """The sums of a session. Raises TooLargeError."""
     response = spb.GetSessionStatisticsResponse()
     fill(response.statistics, summed.alone)
     if summed.roll_up is not None:
         fill(response.roll_up, summed.roll_up)
-    return response
+    return _bearable(response, "session_id")
 
 
 def of_all(total: Statistics, buckets: Iterable[Bucket]) -> spb.GetStatisticsResponse:
@@ -43,7 +43,7 @@ def of_all(total: Statistics, buckets: Iterable[Bucket]) -> spb.GetStatisticsRes
         if bucket.begin_us is not None:
             message.begin.CopyFrom(timestamp(bucket.begin_us))
         fill(message.statistics, bucket.statistics)
-    return _bearable(response, "period")
+    return _bearable(response, "filter")
 
 
 def comparison(found: Comparison) -> spb.CompareSessionsResponse:

@@ -27,8 +27,9 @@ class NodesProbe:
 
     async def facts(self) -> list[EngineFacts]:
         """Of every node. Raises StoreUnavailableError."""
-        found = dict(self._nodes.connection(shard) for shard in self._keys.shards)
-        return list(await asyncio.gather(*(_ask(name if len(found) > 1 else "", one) for name, one in found.items())))
+        by_node = {self._nodes.link(shard).name: shard for shard in self._keys.shards}
+        asked = (self._nodes.connection(shard) for shard in by_node.values())
+        return list(await asyncio.gather(*(_ask(name if len(by_node) > 1 else "", one) for name, one in asked)))
 
 
 async def _ask(node: str, connection: AbstractConnection) -> EngineFacts:

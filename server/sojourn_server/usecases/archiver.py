@@ -37,6 +37,9 @@ log = structlog.get_logger()
 PAGE = 200
 AT_ONCE = 4
 """Sessions moved at a time."""
+REST, MOST_REST = 0.5, 0.5
+"""Calls come first: after each step whoever took it rests so many times as long as it took, and at most so many
+seconds."""
 MOST_PAUSE = 60.0
 ASIDE, MOST_ASIDE = 5.0, 600.0
 """Seconds after which a session that failed is tried again, doubled each time."""
@@ -155,7 +158,9 @@ class Archiver:
 
         async def one(key: SessionKey, row: Session) -> None:
             async with limit:
+                began = monotonic()
                 await self._one(step, key, row)
+                await asyncio.sleep(min((monotonic() - began) * REST, MOST_REST))
 
         now = monotonic()
         due = [(key, row) for key, row in sessions if self._failed.get(row.uid, (0.0, 0.0))[0] <= now]

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 import structlog
 
 from ..domain.details import Detail
-from ..domain.errors import AlreadyExistsError, NotFoundError, OutcomeUnknownError, SojournError
+from ..domain.errors import (
+    AlreadyExistsError,
+    BlobMissingError,
+    BlobsUnavailableError,
+    FileInvalidError,
+    NotFoundError,
+    OutcomeUnknownError,
+    SojournError,
+)
 from ..domain.events import Committed, StoredEvent
 from ..domain.fold import Folded
 from ..domain.paths import snapshot_path
@@ -70,31 +78,41 @@ class Planting:
 
     async def _settle(self, key: SessionKey, folded: Folded, path: str, event: FirstEvent | None) -> Committed:
         """From the snapshot on; takes it back when the session cannot be stored."""
-        session = folded.session
         try:
             # A creation of this id must look into the catalog from now on.
             await self.residence.learn([key])
-            try:
-                await self._insert(key, session, path)
-            except AlreadyExistsError:
-                # It may have been deleted, and the catalog does not know yet.
-                await self.projector.project([key])
-                await self._insert(key, session, path)
+            await self._insert(key, folded.session, path)
+        except AlreadyExistsError:
+            await self._delete(path)  # the row is another's
+            raise
+        except BaseException as error:
+            await self._take_back(key, folded.session.uid, path, error)
+            raise
+        try:
             return await self._adopt(key, folded, event)
         except OutcomeUnknownError:
             raise
         except BaseException as error:
-            await self._take_back(key, session.uid, path, error)
+            await self._take_back(key, folded.session.uid, path, error)
             raise
 
     async def _insert(self, key: SessionKey, session: Session, path: str) -> None:
-        await self.tiers.insert(WholeSession(key.tenant, session, self._read_back(path)), snapshot_path=path)
+        try:
+            await self.tiers.insert(WholeSession(key.tenant, session, self._read_back(path)), snapshot_path=path)
+        except AlreadyExistsError:
+            # What is there may have been deleted, and the catalog does not know yet.
+            await self.projector.project([key])
+            await self.tiers.insert(WholeSession(key.tenant, session, self._read_back(path)), snapshot_path=path)
 
     async def _read_back(self, path: str) -> AsyncIterator[tuple[Sequence[StoredEvent], Sequence[Sequence[Detail]]]]:
         """The events of the snapshot, for the catalog: what it gets is what the snapshot holds, verified to the end."""
-        async for part in self.archives.read(self.blobs.read(path)):
-            if isinstance(part, list):
-                yield part, [self.details(event.body) for event in part]
+        try:
+            async for part in self.archives.read(self.blobs.read(path)):
+                if isinstance(part, list):
+                    yield part, [self.details(event.body) for event in part]
+        except (FileInvalidError, BlobMissingError) as error:
+            log.error("what was stored a moment ago cannot be read", path=path, error=str(error))
+            raise BlobsUnavailableError("what was stored cannot be read") from error
 
     async def _adopt(self, key: SessionKey, folded: Folded, event: FirstEvent | None) -> Committed:
         for attempt in range(ADOPT_TRIES):

@@ -47,6 +47,8 @@ WHY = "the active store lost the session"
 LOOK_SECONDS = 5.0
 """A store that was wiped under us shows after so long at the latest, should nobody touch it before."""
 MOST_PAUSE = 30.0
+FOR_EVER = 1 << 62
+"""Microseconds."""
 PAGE, TAUGHT = 500, 5_000
 """Sessions compared, and told of, at a time."""
 AT_ONCE = 8
@@ -120,6 +122,12 @@ class Recovery:
             after = page[-1][0]
             rows = [(key, row) for _, key, row in page if self.shards.number_of(key) in numbers]
             restored += await self._bring_back(rows)
+        self._looked.set()
+        place = (0, 0)
+        while ended := await self.tiers.ended(Tier.RECENT, before_us=FOR_EVER, after=place, count=PAGE):
+            place = ended[-1].ended_us, ended[-1].number
+            gone = [(one.key, one.session) for one in ended if self.shards.number_of(one.key) in numbers]
+            restored += await self._end_again(gone)
         await asyncio.gather(*map(self.shards.settle, lost))
         if after:
             seconds = asyncio.get_running_loop().time() - began
@@ -220,6 +228,16 @@ class Recovery:
                 return False
 
         return sum(await asyncio.gather(*map(one, missing)))
+
+    async def _end_again(self, rows: Sequence[tuple[SessionKey, Session]]) -> int:
+        """An older copy may have sessions that had left since, as they were before; how many were replaced."""
+        heads = await self.store.get_many([key for key, _ in rows], full=False)
+        older = [
+            (key, head)
+            for (key, row), head in zip(rows, heads, strict=True)
+            if isinstance(head, Session) and head.uid == row.uid and head.revision < row.revision
+        ]
+        return sum([await self.diverged(key, head) for key, head in older])
 
     async def _once(self, key: SessionKey, work: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
         task = self._under_way.get(key)

@@ -18,16 +18,24 @@ from tests.support.waiting import wait_until
 SETTINGS = {"project_seconds": 0.05, "keeper": False}
 
 
-@pytest.fixture
-async def engine():
-    async with ValkeyProcess(persistent=True) as engine:
-        yield engine
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data_dir():
     with tempfile.TemporaryDirectory(prefix="sojourn-data-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(scope="module")
+def server(data_dir):
+    server = ServerUnderTest(data_dir=data_dir, **SETTINGS)
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+@pytest.fixture
+async def client(server):
+    async with sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=1)) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +43,8 @@ def databases():
     yield from open_databases()
 
 
-async def test_live_work_goes_on_without_the_catalog(engine, data_dir):
-    async with (
-        ServerUnderTest(redis=engine.url, data_dir=data_dir, **SETTINGS) as server,
-        sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=2)) as client,
-        Load(server.target, sessions=2) as load,
-    ):
+async def test_live_work_goes_on_without_the_catalog(server, client, data_dir):
+    async with Load(server.target, sessions=2, prefix="c") as load:
         await load.goes_on()
         async with locked(data_dir / "catalog.db"):
             await load.goes_on(20)
@@ -53,13 +57,14 @@ async def test_live_work_goes_on_without_the_catalog(engine, data_dir):
         await load.finish()
         assert not load.lost
         listed = await wait_until(lambda: names(client), timeout=20, description="the outbox drains")
-        assert listed == {*load.session_ids, minted.id, "given"}
+        assert listed >= {*load.session_ids, minted.id, "given"}
 
 
-async def test_a_database_killed_under_load_loses_nothing(engine, data_dir, databases: Databases):
+async def test_a_database_killed_under_load_loses_nothing(tmp_path, databases: Databases):
     url = await databases.migrated("postgresql")
     async with (
-        ServerUnderTest(redis=engine.url, data_dir=data_dir, catalog=url, **SETTINGS) as server,
+        ValkeyProcess() as engine,
+        ServerUnderTest(redis=engine.url, data_dir=tmp_path, catalog=url, **SETTINGS) as server,
         Load(server.target, sessions=2) as load,
     ):
         for _ in range(2):
@@ -80,24 +85,19 @@ async def test_a_database_killed_under_load_loses_nothing(engine, data_dir, data
                 assert list(now.values())[:-1] == list(load.found[sid].values())
 
 
-async def test_live_work_goes_on_without_the_blob_store(engine, data_dir):
+async def test_live_work_goes_on_without_the_blob_store(server, client, data_dir):
     blobs, aside = data_dir / "blobs", data_dir / "aside"
-    async with (
-        ServerUnderTest(redis=engine.url, data_dir=data_dir, **SETTINGS) as server,
-        sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=2)) as client,
-        Load(server.target, sessions=2) as load,
-    ):
+    async with Load(server.target, sessions=2, prefix="b") as load:
         await load.goes_on()
         session = client.session(load.session_ids[0])
-        await session.save()
+        await wait_until(lambda: saved(session), timeout=20, description="the session is saved")
         blobs.rename(aside)
         blobs.write_text("no directory")
         await load.goes_on()
-        with pytest.raises(sojourn.BlobsUnavailableError):
-            await session.save()
+        assert not await saved(session)
         blobs.unlink()
         aside.rename(blobs)
-        await session.save()
+        await wait_until(lambda: saved(session), timeout=20, description="the session is saved again")
         await load.finish()
         assert not load.lost
 
@@ -108,3 +108,12 @@ async def names(client: sojourn.Client) -> set[str]:
         return {session.id async for session in client.list_sessions()}
     except (sojourn.CatalogUnavailableError, sojourn.DeadlineExceededError):
         return set()
+
+
+async def saved(session: sojourn.SessionHandle) -> bool:
+    """Whether a snapshot could be written."""
+    try:
+        await session.save()
+    except (sojourn.UnavailableError, sojourn.DeadlineExceededError):
+        return False
+    return True

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize(
-    "losses", [pytest.param(2, id="short"), pytest.param(40, id="long", marks=pytest.mark.robustness)]
+    "losses", [pytest.param(1, id="short"), pytest.param(40, id="long", marks=pytest.mark.robustness)]
 )
 @pytest.mark.timeout(600)
 async def test_losses_one_after_the_other(chance, losses):
@@ -23,7 +23,7 @@ async def test_losses_one_after_the_other(chance, losses):
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sojourn-data-")))
         engine = await stack.enter_async_context(ValkeyProcess(persistent=True))
         server = await stack.enter_async_context(
-            ServerUnderTest(redis=engine.url, data_dir=data_dir, project_seconds=0.05, workers=2)
+            ServerUnderTest(redis=engine.url, data_dir=data_dir, project_seconds=0.05, keeper=False)
         )
         copy = Copy(engine)
         stack.callback(copy.discard)

@@ -62,11 +62,11 @@ class StoreEngine:
     @asynccontextmanager
     async def clients(self, *, decode: bool = True) -> AsyncIterator[list[Redis]]:
         """A client without retries of every primary."""
+        # What a connection says of its driver takes more time than what it is made for.
+        options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_timeout": 5, "driver_info": None}
         async with contextlib.AsyncExitStack() as stack:
             yield [
-                await stack.enter_async_context(
-                    from_url(url, decode_responses=decode, retry=Retry(NoBackoff(), 0), socket_timeout=5)
-                )
+                await stack.enter_async_context(from_url(url, decode_responses=decode, **options))
                 for url in self._primaries
             ]
 
@@ -92,23 +92,28 @@ class StoreEngine:
         for name, dump in zip(names, kept, strict=True):
             await self.at_owner("RESTORE", name, 0, dump, "REPLACE")
 
-    async def connections(self) -> int:
-        """Connections of stores that are open now."""
-        async with self.clients() as clients:
-            lists = [await client.client_list() for client in clients]
-        return sum(connection["name"] == "sojourn" for connections in lists for connection in connections)
-
     async def leaked_keys(self) -> list[str]:
-        """Keys that neither run out nor may stay for ever."""
-        leaked: list[str] = []
+        """`leaked_keys`, by clients of its own."""
         async with self.clients() as clients:
-            for client in clients:
-                keys = [key async for key in client.scan_iter(count=1000) if not PERMANENT.fullmatch(key)]
-                pipeline = client.pipeline(transaction=False)
-                for key in keys:
-                    pipeline.pttl(key)
-                leaked += [key for key, ttl in zip(keys, await pipeline.execute(), strict=True) if ttl == -1]
-        return leaked
+            return await leaked_keys(clients)
+
+
+async def connections(clients: list[Redis]) -> int:
+    """Connections of stores that are open now."""
+    lists = [await client.client_list() for client in clients]
+    return sum(connection["name"] == "sojourn" for connections in lists for connection in connections)
+
+
+async def leaked_keys(clients: list[Redis]) -> list[str]:
+    """Keys that neither run out nor may stay for ever."""
+    leaked: list[str] = []
+    for client in clients:
+        keys = [key async for key in client.scan_iter(count=10_000) if not PERMANENT.fullmatch(key)]
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.pttl(key)
+        leaked += [key for key, ttl in zip(keys, await pipeline.execute(), strict=True) if ttl == -1]
+    return leaked
 
 
 class StoreEngines:

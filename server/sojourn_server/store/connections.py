@@ -12,7 +12,10 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 
+DRIVER = DriverInfo()
+"""What connections say of their driver: redis-py would read its package's metadata again for each of them."""
 SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
 
@@ -47,6 +50,7 @@ class Connector:
             socket_connect_timeout=5,
             health_check_interval=0,
             client_name="sojourn",
+            driver_info=DRIVER,
         )
         self.name = str(self._pool.connection_kwargs.get("path") or self.address or "store")
 

@@ -131,8 +131,8 @@ class Importing:
     async def import_session(
         self, tenant: str, query: ImportQuery, pieces: AsyncIterator[bytes], accepted: Accepted
     ) -> Imported:
-        """Stores the session that a file holds; with `dry_run`, only checks the file. `accepted` is called when the file's
-        beginning is right and the id is free.
+        """Stores the session that a file holds; with `dry_run`, only checks the file. `accepted` is called when the
+        file's beginning is right and the id is free.
 
         Whatever is raised, nothing of it is left, except after OutcomeUnknownError; bytes of artifacts that nobody
         refers to may be left to the sweep.

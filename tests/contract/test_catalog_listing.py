@@ -235,7 +235,7 @@ def test_a_list_holds_what_the_filter_says(databases, kind):
     number = 0
 
     @given(st.lists(sessions, max_size=8), st.lists(filters | st.just(SessionFilter()), min_size=1, max_size=12))
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40 if kind == "sqlite" else 20, deadline=None, suppress_health_check=list(HealthCheck))
     def compare(told: list[dict[str, Any]], wanteds: list[SessionFilter]) -> None:
         nonlocal number
         number += 1

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -17,15 +16,15 @@ from sojourn_server.catalog.engine import open_engine, writing
 from sojourn_server.catalog.migrating import migrate
 from sojourn_server.domain import changes as ch
 from sojourn_server.domain.errors import CatalogUnavailableError
-from sojourn_server.domain.events import StoredEvent
 from sojourn_server.domain.filters import SessionFilter
 from sojourn_server.domain.fold import Folded
 from sojourn_server.domain.paths import snapshot_path
-from sojourn_server.domain.session import Session, SessionKey, SessionStatus, Tier
+from sojourn_server.domain.session import SessionKey, SessionStatus, Tier
 from sojourn_server.rpc.details import details
 from sojourn_server.usecases import projecting
 from sojourn_server.usecases.projecting import Projector
 from tests.support.catalogs import KINDS, Databases, Postgres
+from tests.support.projected import catalogued, check
 from tests.support.replays import changes_write, conversations, create, replay, says
 from tests.support.sessions import Desk, committed
 from tests.support.waiting import wait_until
@@ -56,41 +55,6 @@ async def start(desk: Desk, catalog: SqlCatalog) -> AsyncIterator[Start]:
         yield one
     for worker in ("w", "w1", "w2"):
         await desk.store.outbox.leave(worker)
-
-
-async def log_of(desk: Desk, sid: str) -> list[tuple[Any, ...]]:
-    """The whole log, as far as both have it."""
-    events: list[StoredEvent] = []
-    while True:
-        page = await desk.events(sid, after=events[-1].revision if events else 0, count=1000)
-        events += page.events
-        if not page.more:
-            return [content(event) for event in events]
-
-
-async def catalogued(catalog: SqlCatalog, uid: str) -> list[tuple[Any, ...]]:
-    events = await catalog.events(uid, after=0, before=None, mask=0, count=100_000, reverse=False)
-    return [content(event) for event in events]
-
-
-def content(event: StoredEvent) -> tuple[Any, ...]:
-    return (event.uid, event.incarnation, event.revision, event.commit_us, event.mask, event.body)
-
-
-async def check(desk: Desk, catalog: SqlCatalog) -> int:
-    """The catalog has exactly the store's sessions, each as it is, with its whole log; returns how many."""
-    names = sorted(sid for _, sid in await desk.store.active.newest(desk.tenant, after=None, count=10_000))
-    listed = await catalog.list(desk.tenant, SessionFilter(), after=None, count=10_000)
-    assert sorted(session.id for session in listed) == names
-    for session in listed:
-        assert session == plain(await desk.get(session.id, full=False))
-        assert await catalogued(catalog, session.uid) == await log_of(desk, session.id)
-    return len(names)
-
-
-def plain(session: Session) -> Session:
-    """A session without what the catalog does not keep."""
-    return replace(session, connection_count=0, admitted_requests=0, queued_requests=0)
 
 
 async def level(desk: Desk) -> bool:

@@ -123,7 +123,8 @@ class TestPutting:
         again = await put(artifacts, session, "b", data)
         assert (first.deduplicated, again.deduplicated) == (False, True)
         path = artifact_path("default", sha256(data))
-        assert await stored(blobs, path.rpartition("/")[0]) == [path]
+        # Others that begin alike are in the same directory.
+        assert [one for one in await stored(blobs, path.rpartition("/")[0]) if one.startswith(path)] == [path]
         assert artifact_path("other", sha256(data)) != path
 
     @pytest.mark.parametrize("name", NAMES)

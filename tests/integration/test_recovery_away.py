@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import sojourn
-from tests.support.catalogs import Databases
-from tests.support.catalogs import databases as open_databases
 from tests.support.engines import ValkeyProcess
+from tests.support.postgres_process import PostgresProcess
 from tests.support.server import ServerUnderTest
 from tests.support.survivors import Load, history, locked
 from tests.support.waiting import wait_until
@@ -38,11 +37,6 @@ async def client(server):
         yield client
 
 
-@pytest.fixture(scope="module")
-def databases():
-    yield from open_databases()
-
-
 async def test_live_work_goes_on_without_the_catalog(server, client, data_dir):
     async with Load(server.target, sessions=2, prefix="c") as load:
         await load.goes_on()
@@ -60,18 +54,17 @@ async def test_live_work_goes_on_without_the_catalog(server, client, data_dir):
         assert listed >= {*load.session_ids, minted.id, "given"}
 
 
-async def test_a_database_killed_under_load_loses_nothing(tmp_path, databases: Databases):
-    url = await databases.migrated("postgresql")
+async def test_a_database_killed_under_load_loses_nothing(tmp_path):
     async with (
         ValkeyProcess() as engine,
-        ServerUnderTest(redis=engine.url, data_dir=tmp_path, catalog=url, **SETTINGS) as server,
+        PostgresProcess() as postgres,
+        ServerUnderTest(redis=engine.url, data_dir=tmp_path, catalog=postgres.url, **SETTINGS) as server,
         Load(server.target, sessions=2) as load,
     ):
-        for _ in range(2):
-            await load.goes_on()
-            await asyncio.to_thread(databases.postgres.kill)
-            await load.goes_on(20)
-            await asyncio.to_thread(databases.postgres.start)
+        await load.goes_on()
+        postgres.kill()
+        await load.goes_on(20)
+        await postgres.start()
         await load.goes_on()
         await load.finish()
         assert not load.lost

@@ -222,11 +222,12 @@ asyncio.run(main())
         await process.wait()
 
 
-async def test_a_server_that_shuts_down_hands_requests_to_another(sid):
+async def test_a_server_that_shuts_down_hands_requests_to_another(sid, tmp_path):
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(ValkeyProcess())
         first, second = [
-            await stack.enter_async_context(ServerUnderTest(redis=engine.url, grace_seconds=5)) for _ in range(2)
+            await stack.enter_async_context(ServerUnderTest(redis=engine.url, data_dir=tmp_path, grace_seconds=5))
+            for _ in range(2)
         ]
         line = await stack.enter_async_context(Line(first.target))
         client = await stack.enter_async_context(sojourn.Client(line.target))

@@ -42,11 +42,14 @@ class ServerUnderTest:
         chosen: dict[str, object] = {"listen": f"127.0.0.1:{self.port}", "grace_seconds": 3} | settings
         if not {"data_dir", "redis", "ephemeral"} & set(settings) and not arguments:
             chosen["ephemeral"] = True
+        self._folder: Path | None = None
+        if "redis" in settings and "data_dir" not in settings:
+            # Its catalog and blobs: what another test's server left there is of another engine.
+            chosen["data_dir"] = self._directory() / "data"
         self._arguments: Sequence[str] = arguments
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
         self._environment |= {f"SOJOURN_{name.upper()}": _text(value) for name, value in chosen.items()}
         self._environment |= environment or {}
-        self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.target = ""
         """Where it serves, once it does."""

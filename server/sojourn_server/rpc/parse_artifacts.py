@@ -22,6 +22,8 @@ MOST_LABELS = 64
 
 def header(message: Any) -> pb.ArtifactHeader:
     """The first message of PutArtifact."""
+    if isinstance(message, Malformed):
+        raise InvalidFieldError("request", "well-formed messages")
     if not isinstance(message, pb.PutArtifactRequest) or not message.HasField("header"):
         raise InvalidFieldError("header", "a header, before anything else")
     return message.header

@@ -40,7 +40,9 @@ def redaction(message: pb.Redaction, limits: Limits) -> tuple[list[str], list[st
 
 def import_query(message: pb.ImportSessionRequest | Malformed | None) -> ImportQuery:
     """What becomes of a file: the first message says it."""
-    if not isinstance(message, pb.ImportSessionRequest) or not message.HasField("header"):
+    if isinstance(message, Malformed):
+        raise InvalidFieldError("request", "well-formed messages")
+    if message is None or not message.HasField("header"):
         raise InvalidFieldError("header", "a header in the first message")
     header = message.header
     if header.session_id:

@@ -192,8 +192,8 @@ class SessionServiceStub:
     revision order, each once, none missing, with progress markers while nothing happens.
 
     All changes of one revision arrive in one Event. The stream lasts until the caller ends it. It ends by itself, OK, after
-    `deleted` (the session is gone), after `going_away` (this worker shuts down: reconnect with its cursor), and, when
-    `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
+    `deleted` (the session is gone), after `archived` (the session has ended and left the active store; at once when that was before),
+    after `going_away` (this worker shuts down: reconnect with its cursor), and, when `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
     NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), OUT_OF_RANGE (CURSOR_TOO_OLD: take a snapshot or begin at `oldest_cursor`), ABORTED
     (HISTORY_ROLLED_BACK, SESSION_REPLACED: read the session again), RESOURCE_EXHAUSTED (SLOW_CONSUMER: read faster and resume with
     `cursor`; LIMIT_EXCEEDED), UNAVAILABLE (reconnect with the last cursor).
@@ -414,8 +414,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     revision order, each once, none missing, with progress markers while nothing happens.
 
     All changes of one revision arrive in one Event. The stream lasts until the caller ends it. It ends by itself, OK, after
-    `deleted` (the session is gone), after `going_away` (this worker shuts down: reconnect with its cursor), and, when
-    `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
+    `deleted` (the session is gone), after `archived` (the session has ended and left the active store; at once when that was before),
+    after `going_away` (this worker shuts down: reconnect with its cursor), and, when `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
     NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), OUT_OF_RANGE (CURSOR_TOO_OLD: take a snapshot or begin at `oldest_cursor`), ABORTED
     (HISTORY_ROLLED_BACK, SESSION_REPLACED: read the session again), RESOURCE_EXHAUSTED (SLOW_CONSUMER: read faster and resume with
     `cursor`; LIMIT_EXCEEDED), UNAVAILABLE (reconnect with the last cursor).
@@ -795,8 +795,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         revision order, each once, none missing, with progress markers while nothing happens.
 
         All changes of one revision arrive in one Event. The stream lasts until the caller ends it. It ends by itself, OK, after
-        `deleted` (the session is gone), after `going_away` (this worker shuts down: reconnect with its cursor), and, when
-        `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
+        `deleted` (the session is gone), after `archived` (the session has ended and left the active store; at once when that was before),
+        after `going_away` (this worker shuts down: reconnect with its cursor), and, when `until_ended` is set, after the event that ended the session. Errors: INVALID_ARGUMENT (INVALID_FIELD, CURSOR_MALFORMED, CURSOR_IN_FUTURE),
         NOT_FOUND (SESSION_NOT_FOUND, SESSION_DELETED), OUT_OF_RANGE (CURSOR_TOO_OLD: take a snapshot or begin at `oldest_cursor`), ABORTED
         (HISTORY_ROLLED_BACK, SESSION_REPLACED: read the session again), RESOURCE_EXHAUSTED (SLOW_CONSUMER: read faster and resume with
         `cursor`; LIMIT_EXCEEDED), UNAVAILABLE (reconnect with the last cursor).

@@ -77,7 +77,7 @@ class GrpcServer:
             artifact_service_pb2.DESCRIPTOR.services_by_name["ArtifactService"]: artifacts,
         }
         for service, servicer in services.items():
-            handlers = {m.name: _handler(m, servicer, chain) for m in service.methods if _written(m, servicer)}
+            handlers = {m.name: _handler(m, servicer, chain) for m in service.methods}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
             self._server.add_registered_method_handlers(service.full_name, handlers)
         self._names = tuple(service.full_name for service in services)
@@ -113,10 +113,6 @@ class GrpcServer:
         # who follow our health never end by themselves.
         await self._server.stop(None if self._activity.running else HEALTH_SECONDS)
         await self._activity.wait_idle()
-
-
-def _written(method: MethodDescriptor, servicer: Any) -> bool:
-    return hasattr(servicer, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())  # TODO: all are, when all is done
 
 
 def _handler(method: MethodDescriptor, servicer: Any, chain: Sequence[Interceptor]) -> Any:

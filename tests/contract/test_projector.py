@@ -401,23 +401,22 @@ async def test_nobody_runs_after_a_session_that_is_written_to_all_the_time(desk,
             await write(desk, "noise", count=50)
 
     task = asyncio.create_task(keep_busy())
-    begun = monotonic()
-    await start().drain(desk.tenant)
-    assert monotonic() - begun < 10
+    async with asyncio.timeout(60):
+        await start().drain(desk.tenant)
     stop = True
     await task
 
 
-async def test_a_worker_that_ends_gives_its_shards_to_others_at_once(desk, catalog, start):
+async def test_a_worker_that_ends_gives_its_shards_to_others_at_once(desk, catalog, start, monkeypatch):
+    """Nobody waits for the end of its lease."""
+    monkeypatch.setattr(projecting, "SHARD_LEASE_MS", 60_000)
     first = start("w1", run=True)
     await create(desk, "s")
     await wait_until(lambda: level(desk))
     await first.close()
     start("w2", run=True)
-    begun = monotonic()
     await write(desk, "after")
-    await wait_until(lambda: level(desk))
-    assert monotonic() - begun < projecting.SHARD_LEASE_MS / 2000
+    await wait_until(lambda: level(desk), timeout=30)
 
 
 async def test_what_left_the_store_without_a_deletion_stays_in_the_catalog(desk, catalog, engine, start):

@@ -1,6 +1,6 @@
-"""Server, engine and PostgreSQL killed at random while the recorded conversations move down the tiers, and some come
-back: every read returns what it always did, and in the end every session is whole in exactly the tier that the catalog
-says."""
+"""Server, keeper, engine and PostgreSQL killed at random while the recorded conversations move down the tiers, and some
+come back: every read returns what it always did, and in the end every session is whole in exactly the tier that the
+catalog says."""
 
 import asyncio
 import os
@@ -111,12 +111,12 @@ async def kill_at_random(server, directory, chance):
     killed = []
     while len(killed) < KILLS:
         await asyncio.sleep(chance.uniform(0.05, 1.0))
-        what = chance.choice(("server", "engine", "postgres"))
+        what = chance.choice(("server", "engine", "postgres", "keeper"))
         if what == "server":
             await server.kill()
             await server.start()
-        elif what == "engine":
-            pid = server.engine_pid()
+        elif what in ("engine", "keeper"):
+            pid = server.engine_pid() if what == "engine" else keeper_pid(server)
             if pid is None:
                 continue
             with suppress(ProcessLookupError):
@@ -127,6 +127,16 @@ async def kill_at_random(server, directory, chance):
             await asyncio.to_thread(start_again, directory)
         killed.append(what)
     return killed
+
+
+def keeper_pid(server):
+    """The process that moves sessions; None while there is none."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(server.pid).children():
+            with suppress(psutil.Error):
+                if "sojourn_server.keeper" in child.cmdline():
+                    return child.pid
+    return None
 
 
 def kill_postgres(directory):

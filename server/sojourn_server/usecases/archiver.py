@@ -1,4 +1,4 @@
-"""The archiver: moves sessions down the tiers as they grow old. Every worker runs one.
+"""The archiver: moves sessions down the tiers as they grow old. Any number of processes may run one.
 
 Nothing is remembered from one look to the next but what failed: the catalog says what is to be done, and every step
 checks again. So two workers may take the same session at the same moment, which costs a file written for nothing; they

@@ -31,7 +31,8 @@ class History:
     async def events(self, key: SessionKey, query: EventQuery) -> EventPage:
         """A page of the session's log. Raises like `ActiveStore.events`, but no position is too old."""
         for attempt in range(ROUNDS):
-            await asyncio.sleep(PAUSE * attempt)
+            if attempt:
+                await asyncio.sleep(PAUSE * attempt)
             if page := await self._events(key, query):
                 return page
         raise too_fast(key)

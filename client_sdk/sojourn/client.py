@@ -376,7 +376,7 @@ class Client(InsightMethods, TemplateMethods, CleanupMethods, TransferMethods):
                 async for event in watch:
                     print(event.session_id, event.revision, event.changes)
 
-        A deletion comes as a SessionDeleted among the events, and as a SessionArchived that a session which has ended left
+        A deletion comes as a SessionDeleted among the events, and as a SessionArchived that one which has ended left
         the active store. A session is matched as it is at each of its events, so
         it enters and leaves the watch as its status and tags change; the event that makes it leave is still delivered.
 

@@ -175,9 +175,7 @@ class Worker:
             sessions=sessions,
             history=history,
             finding=Finding(tiers.store, catalog, store.outbox, projector),
-            watching=Watching(
-                tiers.store, store.hub, presence, max_watches=settings.max_watches, losses=tiers.losses
-            ),
+            watching=Watching(tiers.store, store.hub, presence, max_watches=settings.max_watches, losses=tiers.losses),
             admission=admission,
             listing=Listing(tiers.requests),
             tracks=Tracks(self._tracking, sessions, outlets, limits, lease_ms),

@@ -77,7 +77,8 @@ async def test_of_many_creators_one_wins(desk):
 
 
 async def test_of_many_that_get_or_create_one_creates_and_all_see_it(desk):
-    results = await asyncio.gather(*(desk.store.active.create(desk.new(), or_get=True, checked=True) for _ in range(20)))
+    create = desk.store.active.create
+    results = await asyncio.gather(*(create(desk.new(), or_get=True, checked=True) for _ in range(20)))
     assert sorted(created for _, created in results) == [False] * 19 + [True]
     assert len({committed.uid for committed, _ in results}) == 1
 

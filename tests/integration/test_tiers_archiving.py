@@ -78,7 +78,7 @@ async def replay(client, lines):
 
 
 @pytest.mark.parametrize("place", [files_and_sqlite, s3_and_postgresql])
-@pytest.mark.parametrize("count", [20, pytest.param(100, marks=pytest.mark.robustness)])
+@pytest.mark.parametrize("count", [8, pytest.param(100, marks=pytest.mark.robustness)])
 @pytest.mark.timeout(120)
 async def test_every_read_at_every_moment_returns_the_same(place, count):
     numbered = list(read_lines(str(recordings()), None))[:count]

@@ -64,7 +64,5 @@ CONSISTENCY = Vocabulary(enums.Consistency, search_pb2.Consistency, unspecified=
 TEXT_SOURCE = Vocabulary(enums.TextSource, search_pb2.TextSource)
 CHECK_STATUS = Vocabulary(enums.CheckStatus, admin_service_pb2.CheckStatus)
 DIFFERENCE = Vocabulary(enums.Difference, statistics_pb2.Difference)
-CLEANUP_ACTION = Vocabulary(
-    enums.CleanupAction, tiers_pb2.CleanupAction, unspecified=enums.CleanupAction.DELETE
-)
+CLEANUP_ACTION = Vocabulary(enums.CleanupAction, tiers_pb2.CleanupAction, unspecified=enums.CleanupAction.DELETE)
 CHANGE_KIND = Vocabulary(enums.ChangeKind, event_pb2.ChangeKind)

@@ -23,7 +23,9 @@ from ._errors import CommandError, ExitCode
 )
 @click.option("--catalog", metavar="URL", help="Keep history here: sqlite:///path or postgresql://host/database.")
 @click.option(
-    "--blobs", metavar="URL", help="Keep snapshots, archives and artifacts here: file:///directory, s3://, gs:// or az://."
+    "--blobs",
+    metavar="URL",
+    help="Keep snapshots, archives and artifacts here: file:///directory, s3://, gs:// or az://.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Server processes. [1]")
 @click.option(

@@ -281,10 +281,8 @@ class ArtifactCorruptError(SojournError):
     reason = "ARTIFACT_CORRUPT"
 
     def __init__(self, name: str, *, expected: str, actual: str, stored: bool) -> None:
-        super().__init__(
-            f"the bytes of artifact {name!r} are damaged" if stored else f"the bytes of artifact {name!r} are not those announced",
-            name=name, expected=expected, actual=actual,
-        )  # fmt: skip
+        problem = "damaged" if stored else "not those announced"
+        super().__init__(f"the bytes of artifact {name!r} are {problem}", name=name, expected=expected, actual=actual)
         self.stored = stored
         """Whether the blob store's bytes are damaged, rather than those a caller sent."""
 

@@ -1,10 +1,10 @@
 """Where things are in the blob store. Paths hold no text of callers: they cannot escape it, or tell anybody anything.
 
-    sessions/<uid, 2>/<uid>/snapshot-<revision>-<random>   a session as it was at a revision
-    sessions/<uid, 2>/<uid>/archive-<revision>-<random>    a session in its final form
-    artifacts/<tenant digest>/<sha256, 2>/<sha256>         bytes of artifacts, once a tenant
-    uploads/<tenant digest>/<upload id>/<offset>           parts of uploads that are not finished
-    incoming/<random>                                      bytes that are being received
+sessions/<uid, 2>/<uid>/snapshot-<revision>-<random>   a session as it was at a revision
+sessions/<uid, 2>/<uid>/archive-<revision>-<random>    a session in its final form
+artifacts/<tenant digest>/<sha256, 2>/<sha256>         bytes of artifacts, once a tenant
+uploads/<tenant digest>/<upload id>/<offset>           parts of uploads that are not finished
+incoming/<random>                                      bytes that are being received
 """
 
 from __future__ import annotations

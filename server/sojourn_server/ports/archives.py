@@ -52,7 +52,8 @@ class Archives(Protocol):
         self, folded: Folded, events: AsyncIterator[Sequence[StoredEvent]],
         artifacts: AsyncIterator[ArtifactSource] | None = None, *, level: int = 3,
     ) -> AsyncIterator[bytes]:  # fmt: skip
-        """The bytes of a file. `events` are all events of the session, in order. `level`: how hard zstd tries, 1 to 19."""
+        """The bytes of a file. `events` are all events of the session, in order; zstd tries as hard as `level` says, 1
+        to 19."""
         ...
 
     def read(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[ArchivePart]:
@@ -79,6 +80,6 @@ class Archives(Protocol):
     async def events(
         self, blobs: BlobStore, path: str, *, after: int, before: int | None, mask: int, count: int, reverse: bool
     ) -> list[StoredEvent]:
-        """Events of a stored file between two revisions (exclusive), reading only the frames that hold them. Raises like
+        """Events of a stored file between two revisions (exclusive); only frames that hold them are read. Raises like
         `verify`."""
         ...

@@ -138,9 +138,7 @@ class TierCatalog(Protocol):
         """
         ...
 
-    async def remove(
-        self, uid: str, *, revision: int | None = None, standings: Standings | None = None
-    ) -> bool:
+    async def remove(self, uid: str, *, revision: int | None = None, standings: Standings | None = None) -> bool:
         """Removes a session with everything of it (with `revision`: when it is at it, and not HOT; with `standings`, as
         for `move`: when the active store does not have it). Its blobs are the caller's, or the sweep's."""
         ...

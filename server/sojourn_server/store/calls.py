@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from time import monotonic
 
 import structlog
@@ -55,6 +56,17 @@ class Calls:
     async def run(self, shard: ShardKeys, command: Command, echo: bytes, *, write: bool) -> Reply:
         """`begin` and `finish` in one."""
         return await self.finish(self.begin(shard, command, write=write), shard, command, echo, write=write)
+
+    async def count_existing(self, shards: Sequence[ShardKeys], keys: Sequence[str]) -> int:
+        """How many of these keys, of any shards of one engine that is no cluster, exist: one command for all.
+
+        Raises StoreUnavailableError."""
+        command: Command = ("EXISTS", *keys)
+        try:
+            reply = await self.begin(shards[0], command, write=False)
+        except EngineReplyError as error:
+            reply = await self._again(error, shards[0], command, write=False)
+        return int(reply)
 
     def _confused(self, shard: ShardKeys, echo: bytes, reply: Reply, *, write: bool) -> SojournError:
         """A reply belongs to another call: the connection is not to be trusted, and what this call did is not known."""

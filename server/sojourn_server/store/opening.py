@@ -114,7 +114,7 @@ async def open_store(settings: StoreSettings, stack: AsyncExitStack) -> Store:
     lifecycle = RedisLifecycle(calls, keyspace, settings.write, settings.quotas)
     scopes = RedisScopes(calls, keyspace)
     occupancy = RedisOccupancy(calls, keyspace)
-    outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept)
+    outbox = RedisOutbox(calls, keyspace, keep=settings.log_events_kept, cluster=connector.cluster)
     shards = RedisShards(calls, keyspace, commits, doubts)
     residence = RedisResidence(calls, keyspace, commits, settings.write)
     return Store(

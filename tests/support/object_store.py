@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -76,6 +77,9 @@ class ObjectStore:
         """SIGSTOP: connections are accepted and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while not _stands_still(self._process.pid) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -118,3 +122,9 @@ def _get(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=10) as response:
         found: bytes = response.read()
         return found
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether all threads of a process have stopped: they do so one after the other."""
+    stats = Path("/proc", str(pid), "task").glob("*/stat")
+    return all(stat.read_text().rpartition(")")[2].split()[0] in "TtZX" for stat in stats)

@@ -11,12 +11,10 @@ from typing import Self
 
 import structlog
 
-from .catalog.migrating import SchemaError
 from .catalog.opening import migrate_catalog
-from .compose_parts import Parts, has_keeper, open_parts, quotas_of
+from .compose_parts import START_ERRORS, Parts, has_keeper, open_parts, quotas_of
 from .compose_tiers import compose_tiers, make_archiver, tier_use_cases
 from .compose_transfer import make_exporting, make_importing
-from .domain.errors import SojournError
 from .domain.limits import Limits
 from .domain.session import SessionStatus
 from .rpc.admin_service import AdminServicer
@@ -34,8 +32,7 @@ from .rpc.tracks import Tracks
 from .settings import Settings
 from .settings_checks import settings_checks
 from .store.engine import EmbeddedEngine
-from .store.engine_errors import EngineError
-from .store.opening import Store, StoreMismatchError
+from .store.opening import Store
 from .usecases.admission import Admission
 from .usecases.artifacts import Artifacts
 from .usecases.background import Background
@@ -63,9 +60,6 @@ RECOVERY_SECONDS = 20.0
 """How long a server may wait, before it serves, for sessions that the store lost: then they come back as it goes on."""
 POOLS_TENANT = "default"
 """Whose pools the settings name."""
-
-START_ERRORS = (EngineError, StoreMismatchError, SchemaError, SojournError, OSError, RuntimeError, ValueError)
-"""What can keep a server from starting; each message is for the person at the terminal."""
 
 
 def embedded_engine(settings: Settings) -> EmbeddedEngine:

@@ -9,13 +9,19 @@ from pathlib import Path
 from .blobs.opening import open_blobs
 from .blobs.store import ObjectBlobs
 from .catalog.catalog import SqlCatalog
+from .catalog.migrating import SchemaError
 from .catalog.opening import open_catalog
+from .domain.errors import SojournError
 from .domain.requests import Quotas
 from .settings import Settings
 from .store.durability import DurabilityPolicy
-from .store.opening import Store, StoreSettings, open_store
+from .store.engine_errors import EngineError
+from .store.opening import Store, StoreMismatchError, StoreSettings, open_store
 from .store.taps import TapLimits
 from .store.writing import WriteSettings
+
+START_ERRORS = (EngineError, StoreMismatchError, SchemaError, SojournError, OSError, RuntimeError, ValueError)
+"""What can keep a server from starting; each message is for the person at the terminal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,8 @@ from typing import Self
 import structlog
 import uvloop
 
-from .app import START_ERRORS
 from .children import Child
-from .compose_parts import open_parts
+from .compose_parts import START_ERRORS, open_parts
 from .compose_tiers import compose_tiers, make_archiver
 from .logs import configure_logs
 from .memory import tune_collector

@@ -48,7 +48,7 @@ async def kill_at_random(server, chance, seconds, kinds):
 @pytest.mark.timeout(240)
 async def test_whatever_is_killed(data_dir, chance, seconds, kinds):
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(ServerUnderTest(data_dir=data_dir, workers=2))
+        server = await stack.enter_async_context(ServerUnderTest(data_dir=data_dir, workers=2, keeper=True))
         stub = await stack.enter_async_context(wire.connect(server.target))
         for session_id in SESSIONS:
             await wire.create(stub, session_id)

@@ -169,6 +169,7 @@ async def test_whatever_is_killed_while_sessions_move(data_dir, chance):
         stack.callback(kill_postgres, directory)
         postgres.run("CREATE DATABASE sojourn")
         server = ServerUnderTest(
+            keeper=True,
             data_dir=data_dir, catalog=postgres.url("sojourn"), archiver_seconds=0.1, project_seconds=0.1,
             recent_after_seconds=NEVER, archive_after_seconds=NEVER, sweep_grace_seconds=NEVER,
         )  # fmt: skip

@@ -39,7 +39,8 @@ class ServerUnderTest:
         self, *arguments: str, environment: Mapping[str, str] | None = None, port: int | None = None, **settings: object
     ) -> None:
         self.port = port if port is not None else free_ports(1)[0]
-        chosen: dict[str, object] = {"listen": f"127.0.0.1:{self.port}", "grace_seconds": 3} | settings
+        # A keeper is another process to start: tests that are about it, or about everything, ask for it.
+        chosen: dict[str, object] = {"listen": f"127.0.0.1:{self.port}", "grace_seconds": 3, "keeper": False} | settings
         if not {"data_dir", "redis", "ephemeral"} & set(settings) and not arguments:
             chosen["ephemeral"] = True
         self._folder: Path | None = None

@@ -1,5 +1,6 @@
 """The sweep removes what nobody refers to, once it is old, and nothing else."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -98,3 +99,13 @@ async def test_what_was_never_finished(sweep, blobs):
     await put(blobs, incoming_path(), f"{upload_prefix(TENANT, 'ab' * 16)}/00000000000000000000-0123")
     assert await sweep.run(later()) == 2
     assert await paths(blobs) == []
+
+
+async def test_an_upload_that_goes_on_keeps_its_first_parts(blobs, sweep, tmp_path):
+    prefix, abandoned = upload_prefix(TENANT, "ab" * 16), upload_prefix(TENANT, "cd" * 16)
+    await put(blobs, f"{prefix}/{0:020}-01", f"{prefix}/{1:020}-02", f"{abandoned}/{0:020}-01")
+    now = time.time_ns() // 1000
+    for name in (f"{prefix}/{0:020}-01", f"{abandoned}/{0:020}-01"):
+        os.utime(tmp_path / name, (0, 0))
+    assert await sweep.run(now) == 1
+    assert await paths(blobs) == [f"{prefix}/{0:020}-01", f"{prefix}/{1:020}-02"]

@@ -88,7 +88,7 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BeginUpload(self, request, context):
-        """BeginUpload opens an upload that may be continued after its connection broke; its parts are kept for a day.
+        """BeginUpload opens an upload that may be continued after its connection broke; it is kept for a day after its last part.
 
         Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
         artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).

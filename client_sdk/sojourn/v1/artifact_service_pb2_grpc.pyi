@@ -50,7 +50,7 @@ class ArtifactServiceStub:
     key: another PutArtifact with the same header gets the first one's result.
     """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.BeginUploadRequest, _artifact_service_pb2.BeginUploadResponse]
-    """BeginUpload opens an upload that may be continued after its connection broke; its parts are kept for a day.
+    """BeginUpload opens an upload that may be continued after its connection broke; it is kept for a day after its last part.
 
     Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
     artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
@@ -92,7 +92,7 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     key: another PutArtifact with the same header gets the first one's result.
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.BeginUploadRequest, _artifact_service_pb2.BeginUploadResponse]  # type: ignore[assignment]
-    """BeginUpload opens an upload that may be continued after its connection broke; its parts are kept for a day.
+    """BeginUpload opens an upload that may be continued after its connection broke; it is kept for a day after its last part.
 
     Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
     artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).
@@ -143,7 +143,7 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.BeginUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.BeginUploadResponse, _abc.Awaitable[_artifact_service_pb2.BeginUploadResponse]]:
-        """BeginUpload opens an upload that may be continued after its connection broke; its parts are kept for a day.
+        """BeginUpload opens an upload that may be continued after its connection broke; it is kept for a day after its last part.
 
         Send the bytes with PutArtifact and the upload's id: what came of them is kept when a stream breaks. An upload becomes one
         artifact: who sends its last part again gets that. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (SESSION_NOT_FOUND).

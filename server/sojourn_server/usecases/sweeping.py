@@ -37,9 +37,9 @@ class Sweep:
         # What the catalog does not know yet it may still refer to.
         if (await self.outbox.backlog()).seconds * 1_000_000 < self.grace_us:
             removed[ARTIFACTS] = await self._sweep_artifacts(before)
-        for folder in (UPLOADS, INCOMING):
-            async for batch in self._old(folder, before):
-                removed[folder] += await self._remove(batch)
+        removed[UPLOADS] = await self._sweep_uploads(before)
+        async for batch in self._old(INCOMING, before):
+            removed[INCOMING] += await self._remove(batch)
         if removed.total():
             log.info("swept", **{folder: count for folder, count in removed.items() if count})
         return removed.total()
@@ -60,6 +60,14 @@ class Sweep:
             used = await self.tiers.used_artifacts([name for name in names.values() if name])
             count += await self._remove([blob for blob in batch if names[blob.path] not in used])
         return count
+
+    async def _sweep_uploads(self, before: int) -> int:
+        """An upload may take longer than the grace: it is over when nothing was added for so long."""
+        uploads: dict[str, list[Blob]] = {}
+        async for blob in self.blobs.list(UPLOADS):
+            uploads.setdefault(blob.path.rpartition("/")[0], []).append(blob)
+        over = (parts for parts in uploads.values() if max(part.modified_us for part in parts) < before)
+        return sum([await self._remove(parts) for parts in over])
 
     async def _old(self, folder: str, before: int) -> AsyncIterator[list[Blob]]:
         batch: list[Blob] = []

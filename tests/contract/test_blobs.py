@@ -468,3 +468,17 @@ def test_a_directory_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OSError, match="file"):
         open_blobs(f"file://{tmp_path}/file/blobs")
+
+
+async def test_a_directory_that_others_remove_all_the_time_is_no_error(tmp_path):
+    store = open_blobs(tmp_path.as_uri())
+
+    async def come_and_go(number: int) -> None:
+        for turn in range(60):
+            name = f"a/b/{turn % 2}/{number}"
+            await put(store, name, b"x")
+            await store.delete(name)
+
+    await asyncio.gather(*map(come_and_go, range(12)))
+    assert await listed(store) == []
+    store.close()

@@ -21,6 +21,8 @@ from obstore.store import LocalStore
 from ..ports.blobs import Blob
 from .store import PIECE, ObjectBlobs, Source, checked, translated
 
+ATTEMPTS = 100
+"""How often an object is put into a directory that others remove all the time."""
 UPLOADS = ".uploads"
 """Directory of objects that are not whole yet; no path of an object begins with a dot."""
 
@@ -169,22 +171,24 @@ def _delete(path: Path, root: Path) -> None:
 
 
 def _tidy(path: Path, root: Path) -> None:
-    """Removes the directories that are empty without a file."""
+    """Removes the directories that are empty without a file, but for those in the root: they are few, and always in
+    use."""
     with contextlib.suppress(OSError):
-        for directory in path.relative_to(root).parents[:-1]:
+        for directory in path.relative_to(root).parents[:-2]:
             (root / directory).rmdir()
 
 
 def _settle(upload: Path, target: Path, root: Path) -> None:
     """Gives a written file its place, and returns when that is on disk."""
-    for attempt in range(10):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(ATTEMPTS):
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(upload, target)
             break
-        except FileNotFoundError:
-            # Somebody deleted the last object of the directory just now, and the directory with it.
-            if attempt == 9:
+        except (FileNotFoundError, FileExistsError):
+            # Somebody deleted the last object of the directory just now, and the directory with it. (`mkdir` says that
+            # it exists when it goes between two of its looks.)
+            if attempt == ATTEMPTS - 1 or not upload.exists():
                 raise
     _sync_directories(target.parent, root)
 

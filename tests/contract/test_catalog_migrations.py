@@ -46,6 +46,16 @@ async def test_an_empty_database_gets_every_table(empty_url):
     assert {table.name for table in metadata.sorted_tables} <= set(tables)
 
 
+async def test_who_made_a_sqlite_file_plans_with_what_is_usual(tmp_path):
+    """SQLite reads statistics when it opens a file: whoever writes them must ask for that."""
+    async with opened(f"sqlite:///{tmp_path}/catalog.db") as engine:
+        await migrate(engine)
+        found = "SELECT id FROM invocations WHERE tenant = 't' AND session = 7 ORDER BY started_us LIMIT 9"
+        async with engine.connect() as connection:
+            plan = [row.detail for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {found}"))]
+    assert any("(session=?)" in step for step in plan), plan
+
+
 async def test_migrating_again_changes_nothing(empty_url):
     async with opened(empty_url) as engine:
         await migrate(engine)

@@ -63,6 +63,7 @@ def create(connection: Connection, revision: str) -> None:
     if not postgresql:
         rows = [{"table": table, "index": index, "usual": usual} for table, index, usual in _USUAL]
         connection.execute(text("INSERT INTO sqlite_stat1 VALUES (:table, :index, :usual)"), rows)
+        connection.execute(text("ANALYZE sqlite_master"))  # else this connection would not know of it
     # Alembic's own table, as it makes it.
     connection.execute(
         text(

@@ -315,7 +315,7 @@ def test_any_query_finds_the_texts_that_hold_its_words(databases, kind):
             runner.run(catalog.close())
 
 
-async def test_a_word_that_is_everywhere(catalog):
+async def test_a_word_that_is_everywhere(catalog, catalog_engine):
     """More texts than are ranked, and more than a page of a list is looked up among."""
     stories = [Story(f"s{n:04d}", user_id=f"u{n % 700}").says("common") for n in range(700)]
     for story in stories:
@@ -323,7 +323,9 @@ async def test_a_word_that_is_everywhere(catalog):
     await tell(catalog, *stories)
     found = await search(catalog, "common", count=1000)
     assert 200 <= len(found) <= 500
-    assert len(await search(catalog, "again", count=1000)) == 700
+    assert len(await search(catalog, "again", count=1000)) == min(
+        700, searching.CANDIDATES[catalog_engine.dialect.name]
+    )
     assert await names(catalog, "common", user_id="u3") == ["s0003"]
     assert await names(catalog, "rare") == ["s0003"]
     assert len(await catalog.list(TENANT, SessionFilter(text="common"), after=None, count=1000)) == 700

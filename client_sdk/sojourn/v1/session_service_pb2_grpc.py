@@ -316,8 +316,8 @@ class SessionServiceServicer:
         """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
         highlighted fragments.
 
-        Ranked among the newest texts that match: 1,000 of them, or, on PostgreSQL, at least 200 if so many are among the 40,000 newest
-        texts of the catalog. Errors: those of ListSessions.
+        Ranked among the newest texts that match: 1,000 of them on SQLite, 500 on PostgreSQL, or at least 100 if so many are among the
+        20,000 newest texts of the catalog. Errors: those of ListSessions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -101,8 +101,8 @@ class SessionServiceStub:
     """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
     highlighted fragments.
 
-    Ranked among the newest texts that match: 1,000 of them, or, on PostgreSQL, at least 200 if so many are among the 40,000 newest
-    texts of the catalog. Errors: those of ListSessions.
+    Ranked among the newest texts that match: 1,000 of them on SQLite, 500 on PostgreSQL, or at least 100 if so many are among the
+    20,000 newest texts of the catalog. Errors: those of ListSessions.
     """
     CountSessions: _grpc.UnaryUnaryMultiCallable[_search_pb2.CountSessionsRequest, _search_pb2.CountSessionsResponse]
     """CountSessions counts sessions of every tier.
@@ -323,8 +323,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
     highlighted fragments.
 
-    Ranked among the newest texts that match: 1,000 of them, or, on PostgreSQL, at least 200 if so many are among the 40,000 newest
-    texts of the catalog. Errors: those of ListSessions.
+    Ranked among the newest texts that match: 1,000 of them on SQLite, 500 on PostgreSQL, or at least 100 if so many are among the
+    20,000 newest texts of the catalog. Errors: those of ListSessions.
     """
     CountSessions: _aio.UnaryUnaryMultiCallable[_search_pb2.CountSessionsRequest, _search_pb2.CountSessionsResponse]  # type: ignore[assignment]
     """CountSessions counts sessions of every tier.
@@ -596,8 +596,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """SearchSessions finds sessions by their texts (purpose, messages, tool arguments and results, logs), best match first, with
         highlighted fragments.
 
-        Ranked among the newest texts that match: 1,000 of them, or, on PostgreSQL, at least 200 if so many are among the 40,000 newest
-        texts of the catalog. Errors: those of ListSessions.
+        Ranked among the newest texts that match: 1,000 of them on SQLite, 500 on PostgreSQL, or at least 100 if so many are among the
+        20,000 newest texts of the catalog. Errors: those of ListSessions.
         """
 
     @_abc_1.abstractmethod

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -20,6 +20,11 @@ COMMON = 10_000
 """Texts from which on words are so common that most likely enough of the newest sessions have them."""
 TRIED = {"sqlite": (2_000,), "postgresql": (150, 1_200)}
 """So many of the newest sessions are looked up whether they have common words, at first and then."""
+LIKELY = 1.25
+"""So many times as many as are needed should be among those that are looked up next."""
+OFTEN = 0.02
+"""Share of the sessions from which on PostgreSQL is quicker going through them in the order of the list, looking each
+up in the set of those with the words, than sorting that set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,22 @@ class Plan:
         order: numbers of all sessions in the order of the list.
         """
         c = t.sessions.c
-        for i, tried in enumerate(self.tried):
+        share = None
+        for tried in self.tried:
+            if share is not None and share * tried < count * LIKELY:
+                break
             found = list((await connection.execute(self._among_newest(order, count, tried))).scalars())
             if len(found) >= count:
                 return t.is_any(connection.dialect.name, c.id, found)
-            if i + 1 < len(self.tried) and len(found) * self.tried[i + 1] < count * tried:  # too few for the next one
-                break
+            share = len(found) / tried
+        if connection.dialect.name == "postgresql" and share is not None and share >= OFTEN:
+            return c.id.in_(order.where(*self._but_texts(), self._looked_up()).limit(count))
         return c.id.in_(order.where(*self.where()).limit(count))
+
+    def _looked_up(self) -> ColumnElement[bool]:
+        """That a session is in the set of those with the words, said so that PostgreSQL cannot begin with the set."""
+        assert self.texts is not None
+        return t.sessions.c.id.in_(self.texts.ids).is_(true())
 
     def _among_newest(self, order: Select[Any], count: int, tried: int) -> Select[int]:
         """The beginning of a page, looked for among the newest sessions alone: fewer than `count` say nothing."""

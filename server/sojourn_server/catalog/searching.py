@@ -1,7 +1,7 @@
 """Full-text search: the engine finds the newest texts that match, and the best of them are shown.
 
-Ranking looks at `CANDIDATES` texts, on PostgreSQL at fewer when it would have to look far: a word that is everywhere
-costs no more than a rare one.
+Ranking looks at `CANDIDATES` texts, on PostgreSQL at fewer still when it would have to look far: a word that is
+everywhere costs no more than a rare one.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .fragments import Score, fragment
 from .matching import Among, Match, Phrase
 from .planning import plan
 
-CANDIDATES = 1_000
-"""Most texts that are ranked: the newest that match."""
+CANDIDATES = {"sqlite": 1_000, "postgresql": 500}
+"""Most texts that are ranked: the newest that match. PostgreSQL reads each from a place of its own."""
 FRAGMENTS = 3
 """Fragments told of a session."""
 FEW = 300
 """Sessions whose texts SQLite looks through one session after the other."""
-TRIED, FARTHEST = 10_000, 40_000
+TRIED, FARTHEST = 10_000, 20_000
 """Of the newest texts PostgreSQL looks through, at first and at most, before it gathers all that match. That takes long
 for common words, and longer for phrases of them: its index does not know where in a text a word is."""
-ENOUGH = 200
+ENOUGH = 100
 """Matches among these that are ranked without the older ones."""
 LOOKED_AT = 1_000
 """Characters of a text that ranking looks at."""
@@ -64,17 +64,17 @@ async def _newest(
     async def ids(query: Executable) -> list[int]:
         return list((await connection.execute(query)).scalars())
 
+    most = CANDIDATES[connection.dialect.name]
     if connection.dialect.name == "sqlite":
         if decided:
             sessions = await ids(select(t.sessions.c.id).where(*decided.where()).limit(FEW + 1))
             if len(sessions) <= FEW:
-                return await ids(match.newest_of(sessions, sources, CANDIDATES))
-        return await ids(match.newest(where, sources, CANDIDATES))
-    found = await ids(match.among_newest(where, sources, CANDIDATES, TRIED))
-    if ENOUGH * TRIED <= len(found) * FARTHEST < CANDIDATES * FARTHEST:  # so often that enough are not far
-        wanted = CANDIDATES - len(found)
-        found += await ids(match.among_newest(where, sources, wanted, FARTHEST - TRIED, skipped=TRIED))
-    return found if len(found) >= min(ENOUGH, CANDIDATES) else await ids(match.newest(where, sources, CANDIDATES))
+                return await ids(match.newest_of(sessions, sources, most))
+        return await ids(match.newest(where, sources, most))
+    found = await ids(match.among_newest(where, sources, most, TRIED))
+    if ENOUGH * TRIED <= len(found) * FARTHEST < most * FARTHEST:  # so often that enough are not far
+        found += await ids(match.among_newest(where, sources, most - len(found), FARTHEST - TRIED, skipped=TRIED))
+    return found if len(found) >= ENOUGH else await ids(match.newest(where, sources, most))
 
 
 async def fragments(

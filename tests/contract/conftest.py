@@ -17,7 +17,7 @@ from tests.support.catalogs import KINDS, Databases
 from tests.support.catalogs import databases as open_databases
 from tests.support.requests import Clerk
 from tests.support.sessions import Desk
-from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines, connections, leaked_keys
+from tests.support.store_engines import SHARDS, LoopThread, StoreEngine, StoreEngines
 from tests.support.tiering import Place
 from tests.support.waiting import wait_until
 
@@ -48,31 +48,30 @@ def embedded(engines: StoreEngines) -> StoreEngine:
 @asynccontextmanager
 async def no_leftovers(engine: StoreEngine) -> AsyncIterator[Open]:
     """Opens stores of an engine; afterwards no task, connection, watch or key of theirs is left."""
-    async with engine.clients() as clients:
-        before = await connections(clients)
-        tasks = asyncio.all_tasks()
-        stores: list[Store] = []
-        async with AsyncExitStack() as stack:
+    before = await engine.connections()
+    tasks = asyncio.all_tasks()
+    stores: list[Store] = []
+    async with AsyncExitStack() as stack:
 
-            async def open_one(**settings: Any) -> Store:
-                store = await open_store(StoreSettings(engine.url, shards=SHARDS, **settings), stack)
-                stores.append(store)
-                return store
+        async def open_one(**settings: Any) -> Store:
+            store = await open_store(StoreSettings(engine.url, shards=SHARDS, **settings), stack)
+            stores.append(store)
+            return store
 
-            yield open_one
-            assert [store.hub.watches for store in stores] == [0] * len(stores)
-            assert not any(feed.sessions or feed.tenants for store in stores for feed in store.hub._feeds.values())
+        yield open_one
+        assert [store.hub.watches for store in stores] == [0] * len(stores)
+        assert not any(feed.sessions or feed.tenants for store in stores for feed in store.hub._feeds.values())
 
-        def leftover() -> set[asyncio.Task[Any]]:
-            return asyncio.all_tasks() - tasks - {asyncio.current_task()}
+    def leftover() -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - tasks - {asyncio.current_task()}
 
-        await wait_until(lambda: not leftover(), description="no tasks of the store")
+    await wait_until(lambda: not leftover(), description="no tasks of the store")
 
-        async def closed() -> bool:
-            return await connections(clients) == before
+    async def closed() -> bool:
+        return await engine.connections() == before
 
-        await wait_until(closed, description="no connections of the store")
-        assert await leaked_keys(clients) == []
+    await wait_until(closed, description="no connections of the store")
+    assert await engine.leaked_keys() == []
 
 
 @pytest.fixture

@@ -120,7 +120,9 @@ async def test_lists(blobs):
     assert sizes == {"a/1": 3, "a/2": 3, "a/b/3": 5}
 
 
-async def test_moving_again_changes_nothing(blobs):
+@pytest.mark.parametrize("large", [blob_store.LARGE, 1])
+async def test_moving_again_changes_nothing(blobs, monkeypatch, large):
+    monkeypatch.setattr(blob_store, "LARGE", large)
     await put(blobs, "from/a", b"content")
     await put(blobs, "to/a", b"what was there before")
     for _ in range(3):

@@ -21,6 +21,9 @@ log = structlog.get_logger()
 PIECE = 1 << 20
 PART = 8 << 20
 """Bytes of a part of a multipart upload; a store that takes 10,000 parts takes objects of 80 GB."""
+LARGE = 512 << 20
+"""Bytes from which on an object is moved by reading and writing it. S3 copies by itself up to 5 GB, and says nothing
+while it does, so that one cannot tell for how long to wait."""
 
 CLIENT: Any = {
     "connect_timeout": timedelta(seconds=3),
@@ -80,6 +83,11 @@ class ObjectBlobs:
 
     async def move(self, source: str, target: str) -> None:
         try:
+            found = await self.head(source)
+            if found is not None and found.size >= LARGE:
+                await self.put(checked(target), self.read(source))
+                await self.delete(source)
+                return
             with translated(checked(source)):
                 await obstore.rename_async(self._store, source, checked(target))
         except BlobMissingError:

@@ -4,8 +4,7 @@ classes."""
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import ConnectionPool
@@ -19,9 +18,8 @@ DRIVER = DriverInfo()
 SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a node listens."""
+class Address(NamedTuple):
+    """Where a node listens. A tuple, because lists of 16384 of them are searched and made sets of."""
 
     host: str
     port: int

@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test robustness bench lint format proto proto-check constraints clean
+.PHONY: help run test browser robustness bench lint format proto proto-check constraints clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets.
@@ -38,6 +38,10 @@ run: $(STAMP) ## Serve on 127.0.0.1:7431; sessions are kept in ./sojourn-data.
 # A file's tests stay on one worker: they share the engine that the file's fixtures start.
 test: $(STAMP) ## Run every test but the long fault-injection runs.
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+
+browser: ## Install Debian's Chromium: tests that drive a real browser are skipped without one. Needs root and apt.
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
 robustness: $(STAMP) ## Run the long fault-injection runs.
 	$(BIN)/python -m pytest -m robustness $(TEST_ARGS)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from . import comparison as comparison
     from . import config as config
     from . import diagnosis as diagnosis
+    from . import embedded as embedded
     from . import enums as enums
     from . import errors as errors
     from . import invocation as invocation
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from .errors import StoreUnavailableError as StoreUnavailableError
     from .errors import TemplateAlreadyExistsError as TemplateAlreadyExistsError
     from .errors import TemplateNotFoundError as TemplateNotFoundError
+    from .errors import ThreadAccessDeniedError as ThreadAccessDeniedError
     from .errors import TooLargeError as TooLargeError
     from .errors import TrackingError as TrackingError
     from .errors import UnavailableError as UnavailableError
@@ -180,6 +182,9 @@ if TYPE_CHECKING:
     from .statistics import StatisticsReport as StatisticsReport
     from .statistics import ToolStatistics as ToolStatistics
     from .templates import Template as Template
+    from .thread import Thread as Thread
+    from .thread import ThreadContext as ThreadContext
+    from .thread import ThreadQuery as ThreadQuery
     from .tiers import CleanedSession as CleanedSession
     from .tiers import CleanupProgress as CleanupProgress
     from .tracking import Signal as Signal
@@ -220,7 +225,7 @@ _NAMES = {
         "SessionDeletedError", "SessionEndedError", "SessionNotFoundError", "SessionNotLoadedError",
         "SessionReplacedError", "SlowConsumerError", "SojournError", "StateLimitExceededError", "StatusConflictError",
         "StoreFullError", "StoreUnavailableError", "TemplateAlreadyExistsError", "TemplateNotFoundError",
-        "TooLargeError", "TrackingError", "UnavailableError", "UploadNotFoundError",
+        "ThreadAccessDeniedError", "TooLargeError", "TrackingError", "UnavailableError", "UploadNotFoundError",
     ),
     "invocation": ("InvocationCall",),
     "models": (
@@ -233,6 +238,7 @@ _NAMES = {
     "session": ("SessionHandle",),
     "statistics": ("SessionStatistics", "Statistics", "StatisticsBucket", "StatisticsReport", "ToolStatistics"),
     "templates": ("Template",),
+    "thread": ("Thread", "ThreadContext", "ThreadQuery"),
     "tiers": ("CleanedSession", "CleanupProgress"),
     "tracking": ("Signal", "TrackedRequest"),
     "watch": ("SessionWatch", "SessionsWatch"),
@@ -245,6 +251,7 @@ _MODULES = (
     "comparison",
     "config",
     "diagnosis",
+    "embedded",
     "enums",
     "errors",
     "invocation",
@@ -255,6 +262,7 @@ _MODULES = (
     "statistics",
     "templates",
     "testing",
+    "thread",
     "tiers",
     "tracking",
     "watch",
@@ -398,6 +406,10 @@ __all__ = [
     "TemplateAlreadyExistsError",
     "TemplateNotFoundError",
     "TextSource",
+    "Thread",
+    "ThreadAccessDeniedError",
+    "ThreadContext",
+    "ThreadQuery",
     "Tier",
     "Timeouts",
     "TooLargeError",

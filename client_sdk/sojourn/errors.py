@@ -57,6 +57,7 @@
     │   └── OutcomeUnknownError              .session_id; the change may or may not have happened
     ├── DeadlineExceededError (TimeoutError)
     ├── AccessDeniedError
+    │   └── ThreadAccessDeniedError          .thread_id
     ├── ServerError                          .code .error_id; a defect of the server
     └── ProtocolError                        the server broke the contract
 
@@ -425,6 +426,12 @@ class DeadlineExceededError(SojournError, TimeoutError):
 
 class AccessDeniedError(SojournError):
     """The credential is missing, wrong, or may not do this."""
+
+
+class ThreadAccessDeniedError(AccessDeniedError):
+    """The thread is another user's."""
+
+    thread_id: str = ""
 
 
 class ServerError(SojournError):

@@ -70,4 +70,4 @@ async def test_what_is_not_there(run, session):
     assert missing.exit_code == 3
     assert f"`sojourn artifacts {session.id}` shows those there are" in missing.stderr
     assert (await run("nobody")).exit_code == 3
-    assert (await run("put", session.id, "none")).exit_code == 1
+    assert (await run("put", session.id, "none")).exit_code == 2

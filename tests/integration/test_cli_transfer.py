@@ -65,7 +65,7 @@ async def test_a_file_that_is_none(server, tmp_path):
     assert (done.code, done.stdout) == (1, "")
     assert "no file of a session" in done.stderr
     missing = await sojourn("import", str(tmp_path / "missing"), target=server.target)
-    assert missing.code == 1
+    assert missing.code == 2
     assert "Traceback" not in missing.stderr
 
 

@@ -110,6 +110,8 @@ def may_retry(error: errors.SojournError) -> bool:
     """Whether the same request may succeed later: the service was away, or said when to come back."""
     if isinstance(error, errors.UnavailableError | errors.DeadlineExceededError):
         return True
+    if isinstance(error, errors.LimitExceededError) and error.limit_name == "sessions_per_user":
+        return False  # room comes when the user ends one, not with time
     return error.retry_after is not None
 
 

@@ -12,12 +12,16 @@ import click
 if TYPE_CHECKING:
     import sojourn
 
+    from ._profiles import Server
+
 _CONNECT_SECONDS = 3.0
 """Someone who forgot to start the server should not wait as long as one whose server restarts."""
 
 
 @asynccontextmanager
-async def connected(target: str, *, retry_for: float = 10.0) -> AsyncIterator[sojourn.Client]:
+async def connected(
+    server: Server, *, retry_for: float = 10.0, connect: float | None = None
+) -> AsyncIterator[sojourn.Client]:
     """A client whose calls are retried for `retry_for` seconds in all, once the server has answered.
 
     Raises:
@@ -25,9 +29,21 @@ async def connected(target: str, *, retry_for: float = 10.0) -> AsyncIterator[so
     """
     import sojourn
 
-    timeouts = sojourn.Timeouts(total=retry_for, attempt=min(retry_for, 10.0), connect=_CONNECT_SECONDS)
-    async with sojourn.Client(target, writer="sojourn-cli", timeouts=timeouts) as client:
+    timeouts = sojourn.Timeouts(total=retry_for, attempt=min(retry_for, 10.0), connect=connect or _CONNECT_SECONDS)
+    client = sojourn.Client(
+        server.target, api_key=server.api_key, tls=_tls(server), project=server.project, user_id=server.user,
+        writer="sojourn-cli", timeouts=timeouts,
+    )  # fmt: skip
+    async with client:
         yield client
+
+
+def _tls(server: Server) -> sojourn.TLS | bool:
+    import sojourn
+
+    if isinstance(server.tls, bool):
+        return server.tls
+    return sojourn.TLS.from_files(root_certificates=server.tls)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ._options import STATUSES
+from ._options import STATUSES, session_option
 from ._param_types import duration, fact, facts, when
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +39,7 @@ def session_options(command: F) -> F:
         click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; repeatable: all of them."),
         click.option("--any-tag", "any_tags", multiple=True, metavar="TAG", help="With one of these tags; repeatable."),
         click.option("--kind", metavar="KIND", help="Of this kind, for example `replay`."),
-        click.option("--parent", metavar="ID", help="Created under this session."),
+        session_option("--parent", "Created under this session."),
         click.option("--metadata", multiple=True, type=fact, callback=facts, metavar="KEY=VALUE",
                      help="With this fact, its value JSON or text; repeatable: all of them."),
         click.option("--tier", "tiers", multiple=True, type=click.Choice(TIERS),
@@ -56,7 +56,7 @@ def invocation_options(command: F) -> F:
         click.option("--status", multiple=True, type=click.Choice(INVOCATION_STATUSES),
                      help="In this status; repeatable: any."),
         click.option("--running", is_flag=True, help="Those that run, too; without --status, only those."),
-        click.option("--session", "session_id", metavar="ID", help="Of this session."),
+        session_option("--session", "Of this session.", "session_id"),
         click.option("--user", "user_id", metavar="ID", help="In sessions of this user."),
         click.option("--project", metavar="NAME", help="In sessions of this project."),
         click.option("--slower-than", "min_duration", type=duration, metavar="TIME",

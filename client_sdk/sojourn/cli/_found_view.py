@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import click
 from rich.text import Text
 
 from ._render import OUTCOME_STYLES, status_text
@@ -22,12 +20,6 @@ _MATCH = "bold yellow"
 _SOURCE_STYLES = {"purpose": "bold", "message": "green", "arguments": "yellow", "result": "yellow", "log": "dim"}
 _WIDTH = 60
 """Characters of arguments and results."""
-
-
-def tell_lag(lag: timedelta | None) -> None:
-    """Says on standard error that something may be missing, when it is worth saying."""
-    if lag is not None and lag >= timedelta(seconds=1):
-        click.secho(f"what was committed in the last {spent(lag)} may be missing", fg="yellow", err=True)
 
 
 def found_lines(found: FoundSession) -> Iterator[Text]:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -54,11 +56,6 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
 
 
-def json_line(document: Any) -> str:
-    """A JSON document on one line, for programs."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
 def counted(number: int, noun: str) -> str:
     """`1 session`, `2,000 sessions`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -91,3 +88,9 @@ def briefly(duration: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def tell_lag(lag: timedelta | None) -> None:
+    """Says on standard error that something may be missing, when it is worth saying."""
+    if lag is not None and lag >= timedelta(seconds=1):
+        click.secho(f"what was committed in the last {spent(lag)} may be missing", fg="yellow", err=True)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from ._errors import CommandError, ExitCode, explain, run
-from ._options import output_option, target_option
+from ._help import command
+from ._options import server_options
+from ._output import output_option, print_each
 
 if TYPE_CHECKING:
     from sojourn import Check
 
+    from ._profiles import Server
+
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
-@click.command()
-@target_option
-@output_option("table", "json")
-def doctor(target: str, output: str) -> None:
+@command(examples=["sojourn doctor", "sojourn doctor --target other:7431 -o json"])
+@server_options
+@output_option()
+def doctor(server: Server, output: str) -> None:
     """Check the server and what it runs on: engine, durability, clocks, catalog, blob store, settings.
 
     Says in plain words what is wrong and what to do. Exits with 1 when a check failed, with 4 when no server answers.
     """
-    run(_doctor(target, output), target=target)
+    run(_doctor(server, output), server=server)
 
 
-async def _doctor(target: str, output: str) -> None:
+async def _doctor(server: Server, output: str) -> None:
     from time import perf_counter
 
     from sojourn import Check, CheckStatus, SojournError
@@ -35,16 +37,16 @@ async def _doctor(target: str, output: str) -> None:
 
     began = perf_counter()
     try:
-        async with connected(target) as client:
+        async with connected(server) as client:
             took = perf_counter() - began
             diagnosis = await client.diagnose()
     except SojournError as error:
-        explained = explain(error, target=target)
+        explained = explain(error, server)
         advice = explained.hint or "See the server's log."
         _print([Check(name="connection", status=CheckStatus.FAILED, found=explained.message, advice=advice)], output)
         code = ExitCode(explained.exit_code)
-        raise CommandError("the server cannot be asked", hint=f"checked was {target}", code=code) from None
-    reached = Check(name="connection", status=CheckStatus.OK, found=f"{target} answers in {took * 1000:.0f} ms")
+        raise CommandError("the server cannot be asked", hint=f"checked was {server.target}", code=code) from None
+    reached = Check(name="connection", status=CheckStatus.OK, found=f"{server.target} answers in {took * 1000:.0f} ms")
     checks = [reached, _versions(diagnosis.server_version), *diagnosis.checks]
     _print(checks, output)
     bad = sum(check.status == "failed" for check in checks)
@@ -73,13 +75,13 @@ def _versions(server: str) -> Check:
 def _print(checks: list[Check], output: str) -> None:
     from rich.text import Text
 
-    from ._text import clean, console, json_line
+    from ._text import clean, console
 
+    if output != "table":
+        print_each(checks, output)
+        return
     width = max(len(check.name) for check in checks)
     for check in checks:
-        if output == "json":
-            click.echo(json_line(check.model_dump(mode="json")))
-            continue
         line = Text.assemble(
             (f"{check.status.upper():<8}", _STYLES.get(check.status, "")), (f"{clean(check.name):<{width}}  ", "bold"),
             clean(check.found),

@@ -9,38 +9,46 @@ import click
 
 from ._errors import run
 from ._finding_options import consistency_option, invocation_options
-from ._options import output_option, target_option
+from ._help import command
+from ._options import limit_option, server_options
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
     from sojourn import Invocation
 
+    from ._profiles import Server
 
-@click.command()
-@target_option
+
+@command(
+    examples=[
+        "sojourn invocations --tool search_flights --status failed --since 7d",
+        "sojourn invocations --slower-than 2s --project qa -o yaml",
+    ]
+)
+@server_options
 @invocation_options
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many. [all]")
+@limit_option()
 @consistency_option
-@output_option("table", "json")
-def invocations(target: str, output: str, **query: Any) -> None:
+@output_option()
+def invocations(server: Server, output: str, **query: Any) -> None:
     """List the tool invocations of all sessions, newest start first.
 
-    `--output json` prints one invocation a line, with its whole arguments and result.
+    JSON (one invocation a line) and YAML have their whole arguments and results.
     """
-    run(_list(target, output, **query), target=target)
+    run(_list(server, output, **query), server=server)
 
 
-async def _list(target: str, output: str, **query: Any) -> None:
+async def _list(server: Server, output: str, **query: Any) -> None:
     from ._connect import connected
-    from ._found_view import tell_lag
-    from ._text import json_line
+    from ._text import tell_lag
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         found = client.invocations(**query)
-        if output == "json":
-            async for invocation in found:
-                click.echo(json_line(invocation.model_dump(mode="json")))
-        else:
+        if output == "table":
             _print_table([invocation async for invocation in found])
+        else:
+            async for invocation in found:
+                print_data(invocation, output)
         tell_lag(found.lag)
 
 

@@ -7,35 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._completing import pool_names
 from ._errors import run
-from ._options import REQUEST_STATES, output_option, target_option
+from ._help import command
+from ._options import REQUEST_STATES, limit_option, server_options, session_argument
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
     from sojourn.models import Request
 
+    from ._profiles import Server
 
-@click.command("requests")
-@click.argument("session_id", metavar="[SESSION]", required=False)
-@target_option
-@click.option("--user", metavar="ID", help="Requests in sessions of this user.")
-@click.option("--project", metavar="NAME", help="Requests in sessions of this project.")
-@click.option("--pool", metavar="NAME", help="Requests that take a slot from this pool.")
-@click.option("--state", type=click.Choice(REQUEST_STATES), help="Requests in this state.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many. [all]")
-@output_option("table", "json")
-def list_requests(session_id: str | None, target: str, output: str, **query: Any) -> None:
+
+@command("requests", examples=["sojourn requests qa-17", "sojourn requests --pool browsers --status queued"])
+@session_argument(metavar="[SESSION]", required=False)
+@server_options
+@click.option("--user", metavar="ID", help="In sessions of this user.")
+@click.option("--project", metavar="NAME", help="In sessions of this project.")
+@click.option("--pool", metavar="NAME", shell_complete=pool_names, help="That take a slot from this pool.")
+@click.option("--status", "states", multiple=True, type=click.Choice(REQUEST_STATES),
+              help="In this status; repeatable: any.")  # fmt: skip
+@click.option("--state", "old_states", multiple=True, type=click.Choice(REQUEST_STATES), hidden=True,
+              help="As --status.")  # fmt: skip
+@limit_option()
+@output_option()
+def list_requests(session_id: str | None, server: Server, output: str, **query: Any) -> None:
     """List live requests, of one session or of all.
 
-    The oldest come first. `--output json` prints one request a line.
+    The oldest come first.
     """
+    chosen = {*query.pop("states"), *query.pop("old_states")}
+    query["state"] = chosen.pop() if len(chosen) == 1 else None  # there are but two
     if session_id is not None and (query["user"] or query["project"]):
         raise click.UsageError("--user and --project choose among all sessions: leave out the SESSION.")
-    run(_list(session_id, target, output, **query), target=target)
+    run(_list(session_id, server, output, **query), server=server)
 
 
 async def _list(
     session_id: str | None,
-    target: str,
+    server: Server,
     output: str,
     *,
     user: str | None,
@@ -45,17 +55,16 @@ async def _list(
     limit: int | None,
 ) -> None:
     from ._connect import connected
-    from ._text import json_line
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         found = client.requests(
             session_id=session_id, user_id=user, project=project, pool=pool, state=state, limit=limit
         )
-        if output == "json":
-            async for request in found:
-                click.echo(json_line(request.model_dump(mode="json")))
-        else:
+        if output == "table":
             _print_table([request async for request in found])
+        else:
+            async for request in found:
+                print_data(request, output)
 
 
 def _print_table(requests: Sequence[Request]) -> None:

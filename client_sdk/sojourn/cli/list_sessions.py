@@ -9,49 +9,59 @@ import click
 
 from ._errors import run
 from ._finding_options import consistency_option, session_options, text_option
-from ._options import output_option, target_option
+from ._help import command
+from ._options import limit_option, quiet_option, server_options
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
     from sojourn import Session
 
+    from ._profiles import Server
 
-@click.command("list")
-@target_option
+
+@command(
+    "list",
+    examples=[
+        "sojourn list --status active --tag travel --limit 20",
+        "sojourn list --project qa --status failed --ended-after 7d --metadata suite=checkout --count",
+        "sojourn rm $(sojourn list --quiet --project scratch)",
+    ],
+)
+@server_options
 @session_options
 @text_option
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most this many. [all]")
+@limit_option()
 @click.option("--count", is_flag=True, help="Print only how many there are.")
+@quiet_option
 @consistency_option
-@output_option("table", "json")
-def list_sessions(target: str, output: str, limit: int | None, count: bool, **query: Any) -> None:
-    """List sessions of every tier, newest first.
-
-    `--output json` prints one session a line.
-    """
+@output_option()
+def list_sessions(
+    server: Server, output: str, limit: int | None, count: bool, quiet: bool, **query: Any
+) -> None:  # fmt: skip
+    """List sessions of every tier, newest first."""
     if count and limit is not None:
         raise click.UsageError("--count and --limit exclude each other: all that match are counted.")
-    run(_count(target, **query) if count else _list(target, output, limit, **query), target=target)
+    run(_count(server, **query) if count else _list(server, "ids" if quiet else output, limit, **query), server=server)
 
 
-async def _list(target: str, output: str, limit: int | None, **query: Any) -> None:
+async def _list(server: Server, output: str, limit: int | None, **query: Any) -> None:
     from ._connect import connected
-    from ._found_view import tell_lag
-    from ._text import json_line
+    from ._text import tell_lag
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         found = client.list_sessions(limit=limit, **query)
-        if output == "json":
-            async for session in found:
-                click.echo(json_line(session.model_dump(mode="json")))
-        else:
+        if output == "table":
             _print_table([session async for session in found])
+        else:
+            async for session in found:
+                click.echo(session.id) if output == "ids" else print_data(session, output)
         tell_lag(found.lag)
 
 
-async def _count(target: str, **query: Any) -> None:
+async def _count(server: Server, **query: Any) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         click.echo(await client.count_sessions(**query))
 
 

@@ -9,9 +9,15 @@ from typing import Any
 import click
 
 from ._errors import CommandError
+from ._help import command
 
 
-@click.command()
+@command(
+    examples=[
+        "sojourn migrate --catalog postgresql://host/sojourn",
+        "sojourn migrate --data-dir /var/lib/sojourn",
+    ]
+)
 @click.option("--catalog", metavar="URL", help="The catalog: sqlite:///path or postgresql://host/database.")
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="The server's directory, with its own catalog."

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from ._errors import CommandError, run
-from ._options import label_options, target_option
+from ._help import command
+from ._options import label_options, server_options
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
+    from ._profiles import Server
     from ._replaying import Tally
 
 _FAILURES_SHOWN = 10
@@ -38,9 +41,14 @@ class _Speed(click.ParamType[float | None]):
         return speed
 
 
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
-@target_option
+@command(
+    examples=[
+        "sojourn replay trajectories.jsonl.gz --concurrency 32",
+        "sojourn replay chats.jsonl --speed 10 --project support",
+    ]
+)
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@server_options
 @click.option("--concurrency", type=click.IntRange(1, 1000), default=8, show_default=True, help="Sessions at a time.")
 @click.option(
     "--speed", type=_Speed(), default="max", metavar="max|FACTOR", show_default=True,
@@ -53,7 +61,8 @@ class _Speed(click.ParamType[float | None]):
     help="How long a server may be away before the replay gives up.",
 )  # fmt: skip
 @label_options
-def replay(file: str, target: str, **how: Any) -> None:
+@output_option()
+def replay(file: str, server: Server, output: str, **how: Any) -> None:
     """Write recorded conversations as sessions.
 
     FILE holds JSON lines, plain or gzip; `-` reads standard input. A line is a list of messages in OpenAI's format, or
@@ -64,12 +73,13 @@ def replay(file: str, target: str, **how: Any) -> None:
     answers, one atomic write. Run the same command again after an interruption: it continues where it stopped, nothing
     is lost and nothing is written twice.
     """
-    run(_replay(file, target, **how), target=target)
+    run(_replay(file, server, output, **how), server=server)
 
 
 async def _replay(
     file: str,
-    target: str,
+    server: Server,
+    output: str,
     *,
     concurrency: int,
     speed: float | None,
@@ -86,7 +96,7 @@ async def _replay(
     stdin = sys.stdin.buffer
     pace: Pace = no_pace if speed is None else reading_pace(speed)
     begun = time.monotonic()
-    async with connected(target, retry_for=retry_for) as client:
+    async with connected(server, retry_for=retry_for) as client:
         replayer = Replayer(
             client=client,
             prefix=id_prefix,
@@ -98,7 +108,11 @@ async def _replay(
         )
         with _progress(replayer.tally, file, stdin):
             await replayer.run(read_lines(file, stdin), concurrency=concurrency)
-    click.echo(summary(replayer.tally, time.monotonic() - begun))
+    took = time.monotonic() - begun
+    if output == "table":
+        click.echo(summary(replayer.tally, took))
+    else:
+        print_data(_document(replayer.tally, took), output)
     _tell_failures(replayer.tally.failures)
 
 
@@ -111,6 +125,17 @@ def summary(tally: Tally, seconds: float) -> str:
         f"{counted(tally.invocations, 'invocation')} in {seconds:.1f} s"
     )
     return f"{text} ({counted(tally.known_messages, 'message')} were there already)" if tally.known_messages else text
+
+
+def _document(tally: Tally, seconds: float) -> dict[str, Any]:
+    return {
+        "sessions": tally.sessions,
+        "messages": tally.messages,
+        "invocations": tally.invocations,
+        "known_messages": tally.known_messages,
+        "failures": list(tally.failures),
+        "seconds": round(seconds, 3),
+    }
 
 
 def _tell_failures(failures: Sequence[str]) -> None:

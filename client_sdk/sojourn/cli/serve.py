@@ -9,9 +9,16 @@ from typing import Any
 import click
 
 from ._errors import CommandError, ExitCode
+from ._help import command
 
 
-@click.command()
+@command(
+    examples=[
+        "sojourn serve",
+        "sojourn serve --ephemeral --listen :0",
+        "sojourn serve --redis redis://localhost --catalog postgresql://host/sojourn --blobs s3://bucket/sojourn",
+    ]
+)
 @click.option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 takes a free one. [127.0.0.1:7431]")
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path),

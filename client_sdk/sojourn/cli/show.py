@@ -8,38 +8,48 @@ from typing import TYPE_CHECKING
 import click
 
 from ._errors import CommandError, run
-from ._options import output_option, target_option
+from ._help import command
+from ._options import server_options, session_argument
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
     from sojourn import Event, Session
+
+    from ._profiles import Server
 
 _FOLD = 24
 """Lines of one message that are shown without --full."""
 
 
-@click.command()
-@click.argument("session_id", metavar="ID")
-@target_option
+@command(
+    examples=[
+        "sojourn show qa-17",
+        "sojourn show qa-17 --messages 10 --no-state",
+        "sojourn show qa-17 --output openai > conversation.json",
+    ]
+)
+@session_argument()
+@server_options
 @click.option("--events", "raw", is_flag=True, help="Show the event log as it is instead of the conversation.")
 @click.option("--no-state", is_flag=True, help="Leave out the session's state.")
 @click.option("--messages", "last", type=click.IntRange(min=0), metavar="N", help="Only the last N messages. [all]")
 @click.option("--full", is_flag=True, help="Do not fold long messages.")
-@output_option("table", "json", "openai")
-def show(session_id: str, target: str, raw: bool, no_state: bool, last: int | None, full: bool, output: str) -> None:
+@output_option("openai")
+def show(session_id: str, server: Server, raw: bool, no_state: bool, last: int | None, full: bool, output: str) -> None:
     """Show a session: its facts, its state and its conversation in order.
 
-    `--output json` prints one document with `session`, `messages` and `invocations` (with --events: `events`).
+    JSON and YAML are one document with `session`, `messages` and `invocations` (with --events: `events`).
     `--output openai` prints the conversation as one line that `sojourn replay` reads.
     """
-    run(_show(session_id, target, raw, not no_state, last, full, output), target=target)
+    run(_show(session_id, server, raw, not no_state, last, full, output), server=server)
 
 
 async def _show(
-    session_id: str, target: str, raw: bool, with_state: bool, last: int | None, full: bool, output: str
+    session_id: str, server: Server, raw: bool, with_state: bool, last: int | None, full: bool, output: str
 ) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         handle = await client.get_session(session_id)
         session = handle.info
         # Only up to the revision of the session just read, so that all that is shown is of one moment.
@@ -47,10 +57,10 @@ async def _show(
     if last is not None:
         events = _from_last_messages(events, last)
     match output:
-        case "json":
-            await _print_json(session, events, raw=raw, with_state=with_state)
         case "openai":
             _print_openai(session, events)
+        case "json" | "yaml":
+            print_data(await document_of(session, events, raw=raw, with_state=with_state), output)
         case _:
             _print_table(session, events, raw=raw, with_state=with_state, fold=None if full else _FOLD)
 
@@ -65,9 +75,10 @@ def _from_last_messages(events: Sequence[Event], count: int) -> list[Event]:
     return list(events) if count else []
 
 
-async def _print_json(session: Session, events: Sequence[Event], *, raw: bool, with_state: bool) -> None:
-    from ._text import json_line
-
+async def document_of(
+    session: Session, events: Sequence[Event], *, raw: bool = False, with_state: bool = True
+) -> dict[str, object]:  # fmt: skip
+    """A session with its conversation, or with its events as they are, as a JSON document."""
     document: dict[str, object] = {
         "session": session.model_dump(mode="json", exclude=None if with_state else {"state"}),
     }
@@ -75,7 +86,7 @@ async def _print_json(session: Session, events: Sequence[Event], *, raw: bool, w
         document["events"] = [event.model_dump(mode="json") for event in events]
     else:
         document |= await _history(events)
-    click.echo(json_line(document))
+    return document
 
 
 async def _history(events: Sequence[Event]) -> dict[str, object]:
@@ -95,7 +106,7 @@ async def _history(events: Sequence[Event]) -> dict[str, object]:
 
 
 def _print_openai(session: Session, events: Sequence[Event]) -> None:
-    from ._text import json_line
+    from ._output import json_line
     from .conversations import ORIGIN
     from .openai_format import messages_of, writes_in
 

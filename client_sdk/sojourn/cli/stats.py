@@ -9,11 +9,15 @@ import click
 
 from ._errors import run
 from ._finding_options import session_options, text_option
-from ._options import output_option, target_option
+from ._help import command
+from ._options import server_options, session_argument
+from ._output import output_option, print_data
 from ._param_types import duration
 
 if TYPE_CHECKING:
     from sojourn import SessionStatistics, StatisticsReport
+
+    from ._profiles import Server
 
 _PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 
@@ -23,16 +27,22 @@ def period(text: str) -> timedelta:
     return _PERIODS.get(text) or duration(text)
 
 
-@click.command()
-@click.argument("session_id", metavar="[SESSION]", required=False)
-@target_option
+@command(
+    examples=[
+        "sojourn stats nightly-42 --children",
+        "sojourn stats --project shop --created-after 7d --period day",
+        "sojourn stats --by user --status failed -o json",
+    ]
+)
+@session_argument(metavar="[SESSION]", required=False)
+@server_options
 @click.option("--children", is_flag=True, help="With SESSION: sum up all sessions below it, too.")
 @click.option("--by", "group_by", type=click.Choice(("user", "project")), help="Split by user or project.")
 @click.option("--period", type=period, metavar="TIME", help="Split by time of creation: hour, day, week, 12h.")
 @text_option
 @session_options
-@output_option("table", "json")
-def stats(session_id: str | None, target: str, children: bool, output: str, **query: Any) -> None:
+@output_option()
+def stats(session_id: str | None, server: Server, children: bool, output: str, **query: Any) -> None:
     """Sum up what SESSION did, or all sessions that match: messages, tools, tokens, cost, outcomes of steps.
 
     Of many sessions the last few seconds may be missing; of SESSION nothing is.
@@ -42,31 +52,31 @@ def stats(session_id: str | None, target: str, children: bool, output: str, **qu
         raise click.UsageError("SESSION and conditions exclude each other.")
     if session_id is None and children:
         raise click.UsageError("--children needs a SESSION.")
-    work = _one(session_id, target, children, output) if session_id is not None else _many(target, output, query)
-    run(work, target=target)
+    work = _one(session_id, server, children, output) if session_id is not None else _many(server, output, query)
+    run(work, server=server)
 
 
-async def _one(session_id: str, target: str, children: bool, output: str) -> None:
+async def _one(session_id: str, server: Server, children: bool, output: str) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         found = await client.session(session_id).statistics(include_children=children)
     _print(found, output)
 
 
-async def _many(target: str, output: str, query: dict[str, Any]) -> None:
+async def _many(server: Server, output: str, query: dict[str, Any]) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         found = await client.statistics(**query)
     _print(found, output)
 
 
 def _print(found: SessionStatistics | StatisticsReport, output: str) -> None:
     from ._stats_view import print_statistics
-    from ._text import console, json_line
+    from ._text import console
 
-    if output == "json":
-        click.echo(json_line(found.model_dump(mode="json")))
+    if output != "table":
+        print_data(found, output)
     else:
         print_statistics(console(), found)

@@ -6,106 +6,120 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._completing import template_names
 from ._errors import run
-from ._options import output_option, target_option
-from ._param_types import duration, fact, facts
+from ._help import Command, ListingGroup
+from ._options import beginning_options, limit_option, server_options
+from ._output import output_option, print_data, print_each
 
 if TYPE_CHECKING:
     from sojourn import Template
 
-
-@click.group(invoke_without_command=True)
-@target_option
-@output_option("table", "json")
-@click.pass_context
-def templates(context: click.Context, target: str, output: str) -> None:
-    """List the templates, or make, show or remove one. `create_session(template=NAME)` begins with one."""
-    if context.invoked_subcommand is None:
-        run(_list(target, output), target=target)
+    from ._profiles import Server
 
 
-@templates.command("create")
+@click.group(
+    cls=ListingGroup,
+    examples=[
+        "sojourn templates",
+        "sojourn templates create nightly --kind qa --tag nightly --state retries=2",
+        "sojourn create --template nightly",
+    ],
+)
+def templates() -> None:
+    """List the templates (`sojourn templates`), or make, show or remove one.
+
+    A template is what sessions begin with that are created from it: `sojourn create --template NAME`.
+    """
+
+
+@templates.command("list", cls=Command, examples=["sojourn templates", "sojourn templates list -o yaml"])
+@limit_option()
+@output_option()
+@server_options
+def list_templates(server: Server, limit: int | None, output: str) -> None:
+    """List the templates by name."""
+    run(_list(server, limit, output), server=server)
+
+
+@templates.command(
+    "create",
+    cls=Command,
+    examples=["sojourn templates create nightly --kind qa --tag nightly --state retries=2 --idle-timeout 2h"],
+)
 @click.argument("name", metavar="NAME")
-@target_option
+@server_options
 @click.option("--description", default="", metavar="TEXT", help="What it is for.")
-@click.option("--kind", default="", metavar="KIND", help="Kind of the sessions.")
-@click.option("--project", default="", metavar="NAME", help="Project of the sessions.")
-@click.option("--purpose", default="", metavar="TEXT", help="Purpose of the sessions.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag of the sessions; repeatable.")
-@click.option("--metadata", multiple=True, type=fact, callback=facts, metavar="KEY=VALUE",
-              help="A fact, its value JSON or text; repeatable.")  # fmt: skip
-@click.option("--state", multiple=True, type=fact, callback=facts, metavar="KEY=VALUE",
-              help="First state, its value JSON or text; repeatable.")  # fmt: skip
-@click.option("--idle-timeout", type=duration, metavar="TIME", help="They expire after so long without a write.")
-@click.option("--max-lifetime", type=duration, metavar="TIME", help="They expire so long after their creation.")
-@click.option("--max-requests", "max_concurrent_requests", type=click.IntRange(min=1), metavar="N",
-              help="Most requests admitted at a time.")  # fmt: skip
+@beginning_options
 @click.option("--replace", is_flag=True, help="Take the place of one with this name.")
-def create(name: str, target: str, max_concurrent_requests: int | None, **begins_with: Any) -> None:
+@output_option()
+def create(name: str, server: Server, output: str, **begins_with: Any) -> None:
     """Make a template."""
-    run(_create(target, name, max_concurrent_requests=max_concurrent_requests or 0, **begins_with), target=target)
+    given = {name: value for name, value in begins_with.items() if value is not None}
+    run(_create(server, name, output, **given), server=server)
 
 
-@templates.command("show")
-@click.argument("name", metavar="NAME")
-@target_option
-@output_option("table", "json")
-def show(name: str, target: str, output: str) -> None:
+@templates.command("show", cls=Command, examples=["sojourn templates show nightly"])
+@click.argument("name", metavar="NAME", shell_complete=template_names)
+@server_options
+@output_option()
+def show(name: str, server: Server, output: str) -> None:
     """Show a template."""
-    run(_show(target, name, output), target=target)
+    run(_show(server, name, output), server=server)
 
 
-@templates.command("rm")
-@click.argument("name", metavar="NAME")
-@target_option
-def remove(name: str, target: str) -> None:
+@templates.command("rm", cls=Command, examples=["sojourn templates rm nightly"])
+@click.argument("name", metavar="NAME", shell_complete=template_names)
+@server_options
+def remove(name: str, server: Server) -> None:
     """Remove a template; sessions made from it stay."""
-    run(_remove(target, name), target=target)
+    run(_remove(server, name), server=server)
 
 
-async def _list(target: str, output: str) -> None:
+async def _list(server: Server, limit: int | None, output: str) -> None:
     from ._connect import connected
-    from ._text import console, json_line
+    from ._text import console
 
-    async with connected(target) as client:
-        found = [template async for template in client.templates()]
-    if output == "json":
-        for template in found:
-            click.echo(json_line(template.model_dump(mode="json")))
+    async with connected(server) as client:
+        found = [template async for template in client.templates(limit=limit)]
+    if output != "table":
+        print_each(found, output)
     elif found:
         console().print(_table(found))
     else:
         click.echo("no templates; `sojourn templates create NAME` makes one", err=True)
 
 
-async def _create(target: str, name: str, **begins_with: Any) -> None:
+async def _create(server: Server, name: str, output: str, **begins_with: Any) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         template = await client.create_template(name, **begins_with)
-    click.echo(template.name)
+    if output == "table":
+        click.echo(template.name)
+    else:
+        print_data(template, output)
 
 
-async def _show(target: str, name: str, output: str) -> None:
+async def _show(server: Server, name: str, output: str) -> None:
     from ._connect import connected
-    from ._text import clean, compact, console, json_line
+    from ._text import clean, compact, console
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         template = await client.get_template(name)
-    document = template.model_dump(mode="json")
-    if output == "json":
-        click.echo(json_line(document))
+    if output != "table":
+        print_data(template, output)
         return
-    for field, value in document.items():
+    for field, value in template.model_dump(mode="json").items():
         if value:
             text = value if isinstance(value, str) else compact(value)
             console().print(f"{field:<24}{clean(text)}", soft_wrap=True)
 
 
-async def _remove(target: str, name: str) -> None:
+async def _remove(server: Server, name: str) -> None:
     from ._connect import connected
 
-    async with connected(target) as client:
+    async with connected(server) as client:
         await client.delete_template(name)
 
 

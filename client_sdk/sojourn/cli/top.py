@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ._errors import run
-from ._options import target_option
+from ._help import command
+from ._options import server_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ._profiles import Server
     from ._top_feed import Feed
 
 _ROWS = 50
@@ -27,26 +29,26 @@ _RETRY_SECONDS = 3.0
 """Someone who looks at the screen wants to know soon that nobody answers."""
 
 
-@click.command()
-@target_option
-@click.option("--user", metavar="ID", help="Sessions of this user.")
-@click.option("--project", metavar="NAME", help="Sessions of this project.")
+@command(examples=["sojourn top", "sojourn top --once --project qa"])
+@server_options
+@click.option("--user", metavar="ID", help="Of this user.")
+@click.option("--project", metavar="NAME", help="Of this project.")
 @click.option(
     "--interval", type=click.FloatRange(min=0.2), default=1.0, show_default=True, metavar="SECONDS",
     help="How often to ask for requests and pools; events come at once.",
 )  # fmt: skip
 @click.option("--once", is_flag=True, help="Print what there is now, and end.")
-def top(target: str, user: str | None, project: str | None, interval: float, once: bool) -> None:
+def top(server: Server, user: str | None, project: str | None, interval: float, once: bool) -> None:
     """Show sessions, requests and pools, live.
 
     First the active sessions that have most to do; then the live requests: those admitted, then those that wait, and
     for what. Pools are shared, so all are shown. While the server is away it says so, and goes on when it is back. q
     or Ctrl-C ends it.
     """
-    run(_top(target, user, project, interval, once), target=target)
+    run(_top(server, user, project, interval, once), server=server)
 
 
-async def _top(target: str, user: str | None, project: str | None, interval: float, once: bool) -> None:
+async def _top(server: Server, user: str | None, project: str | None, interval: float, once: bool) -> None:
     from ._connect import connected
     from ._text import console
     from ._top_feed import Feed
@@ -54,24 +56,24 @@ async def _top(target: str, user: str | None, project: str | None, interval: flo
     out = console()
     if not once and not out.is_terminal:
         raise click.UsageError("standard output is no terminal: --once prints what there is now.")
-    async with connected(target, retry_for=_RETRY_SECONDS) as client:
+    async with connected(server, retry_for=_RETRY_SECONDS) as client:
         feed = Feed(client, user=user, project=project, interval=interval)
         if once:
             await feed.read()
-            _print(feed, target, out)
+            _print(feed, server, out)
         else:
             async with feed.running():
-                await _show(feed, target, out)
+                await _show(feed, server, out)
 
 
-def _print(feed: Feed, target: str, out: Console) -> None:
+def _print(feed: Feed, server: Server, out: Console) -> None:
     from ._top_view import frame
 
     height = out.height if out.is_terminal else _ROWS
-    out.print(frame(feed.overview, target=target, now=datetime.now(UTC), height=height, expand=out.is_terminal))
+    out.print(frame(feed.overview, target=server.target, now=datetime.now(UTC), height=height, expand=out.is_terminal))
 
 
-async def _show(feed: Feed, target: str, out: Console) -> None:
+async def _show(feed: Feed, server: Server, out: Console) -> None:
     """Draws on a screen of its own until a key ends it."""
     from rich.live import Live
 
@@ -82,10 +84,9 @@ async def _show(feed: Feed, target: str, out: Console) -> None:
     with pressed("qQ") as ended, Live(console=out, screen=True, auto_refresh=False) as live:
         while not ended.is_set():
             begun = time.monotonic()
-            now = datetime.now(UTC)
-            live.update(
-                frame(feed.overview, target=target, now=now, height=out.height, trouble=feed.trouble), refresh=True
-            )
+            now, height, trouble = datetime.now(UTC), out.height, feed.trouble
+            shown = frame(feed.overview, target=server.target, now=now, height=height, trouble=trouble)
+            live.update(shown, refresh=True)
             took = time.monotonic() - begun
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(_FRAME_SECONDS, took * (1 / _SHARE - 1))):

@@ -8,41 +8,53 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._errors import run
-from ._options import CHANGE_KINDS, filter_options, output_option, target_option
+from ._help import command
+from ._options import CHANGE_KINDS, filter_options, server_options, session_argument
+from ._output import output_option, print_data
 
 if TYPE_CHECKING:
     from sojourn import Client, Event, Session, SessionArchived, SessionDeleted
 
+    from ._profiles import Server
 
-@click.command()
-@click.argument("session_id", metavar="[ID]", required=False)
-@target_option
+
+@command(
+    examples=[
+        "sojourn watch qa-17 --until-ended",
+        "sojourn watch --project qa --change step_finished",
+        "sojourn watch qa-17 --after 40 -o json",
+    ]
+)
+@session_argument(metavar="[SESSION]", required=False)
+@server_options
 @filter_options
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(CHANGE_KINDS), metavar="KIND",
+@click.option("--change", "kinds", multiple=True, type=click.Choice(CHANGE_KINDS), metavar="KIND",
               help="Only events with a change of this kind, for example `message_appended`; repeatable.")  # fmt: skip
-@click.option("--after", metavar="CURSOR", help="Begin after this cursor; with an ID a revision will do. [now]")
+@click.option("--kind", "old_kinds", multiple=True, type=click.Choice(CHANGE_KINDS), hidden=True, help="As --change.")
+@click.option("--after", metavar="CURSOR", help="Begin after this cursor; with SESSION a revision will do. [now]")
 @click.option("--snapshot", is_flag=True, help="Begin with what is there now.")
-@click.option("--until-ended", is_flag=True, help="Stop when the session has ended; needs an ID.")
-@output_option("table", "json")
-def watch(session_id: str | None, target: str, output: str, **how: Any) -> None:
-    """Show what happens in a session, or without an ID in all sessions, until Ctrl-C.
+@click.option("--until-ended", is_flag=True, help="Stop when the session has ended; needs a SESSION.")
+@output_option()
+def watch(session_id: str | None, server: Server, output: str, **how: Any) -> None:
+    """Show what happens in SESSION, or without one in all sessions, until Ctrl-C.
 
-    Connections that break are taken up again: every event comes once and in order. `--output json` prints one event a
+    Connections that break are taken up again: every event comes once and in order. JSON is one event a
     line, at once; with --snapshot lines with a `snapshot` come first.
     """
+    how["kinds"] += how.pop("old_kinds")
     if session_id is not None and (how["user"] or how["project"] or how["tags"]):
-        raise click.UsageError("--user, --project and --tag choose among all sessions: leave out the ID.")
+        raise click.UsageError("--user, --project and --tag choose among all sessions: leave out the SESSION.")
     if session_id is None and how["until_ended"]:
-        raise click.UsageError("--until-ended needs the ID of a session.")
+        raise click.UsageError("--until-ended needs a SESSION.")
     if how["after"] and how["snapshot"]:
         raise click.UsageError("--after and --snapshot exclude each other: each says where to begin.")
-    printer = _Printer(output == "json", name_session=session_id is None)
-    run(_watch(session_id, target, printer, **how), target=target)
+    printer = _Printer(output, name_session=session_id is None)
+    run(_watch(session_id, server, printer, **how), server=server)
 
 
 async def _watch(
     session_id: str | None,
-    target: str,
+    server: Server,
     printer: _Printer,
     *,
     user: str | None,
@@ -56,7 +68,7 @@ async def _watch(
     from ._connect import connected, telling_interruptions
 
     with telling_interruptions():
-        async with connected(target) as client:
+        async with connected(server) as client:
             how: dict[str, Any] = {"kinds": list(kinds) or None, "snapshot": snapshot}
             if session_id is None:
                 labels = {"user_id": user, "project": project, "tags": list(tags)}
@@ -94,8 +106,8 @@ async def _watch_all(client: Client, printer: _Printer, **how: Any) -> None:
 class _Printer:
     """Prints events to standard output, each at once, and notes for people to standard error."""
 
-    def __init__(self, as_json: bool, *, name_session: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, output: str, *, name_session: bool) -> None:
+        self._output = output
         self._name_session = name_session
 
     def live(self) -> None:
@@ -104,15 +116,13 @@ class _Printer:
 
     def note(self, text: str) -> None:
         """Says something that is no event."""
-        if not self._as_json:
+        if self._output == "table":
             click.secho(text, dim=True, err=True)
 
     def snapshot(self, session: Session) -> None:
         """Prints a session as it is."""
-        from ._text import json_line
-
-        if self._as_json:
-            click.echo(json_line({"snapshot": session.model_dump(mode="json")}))
+        if self._output != "table":
+            print_data({"snapshot": session}, self._output)
             return
         from ._conversation_view import print_header
         from ._text import console
@@ -126,8 +136,8 @@ class _Printer:
 
         from ._text import clean
 
-        if self._as_json:
-            click.echo(event.model_dump_json())
+        if self._output != "table":
+            print_data(event, self._output)
         elif isinstance(event, SessionDeleted):
             click.echo(f"{clean(event.session_id)} was deleted at revision {event.revision}")
         elif isinstance(event, SessionArchived):

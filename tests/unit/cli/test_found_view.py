@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from sojourn.cli import _found_view as view
+from sojourn.cli import _text
 from sojourn.models import FoundSession, Fragment, Invocation, Session
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -104,5 +105,5 @@ def test_what_sessions_hold_never_drives_the_terminal():
     [(None, ""), (timedelta(0), ""), (timedelta(seconds=0.4), ""), (timedelta(seconds=90), "1 min 30 s")],
 )
 def test_what_may_be_missing_is_said_when_it_is_more_than_moments(lag, said, capsys):
-    view.tell_lag(lag)
+    _text.tell_lag(lag)
     assert said in capsys.readouterr().err

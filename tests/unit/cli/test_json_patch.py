@@ -1,7 +1,7 @@
 """The difference of JSON documents: applying it gives the second document."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sojourn.cli import json_patch
@@ -14,16 +14,23 @@ documents = st.recursive(
 )
 
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Other tests may have the machine to themselves for a while."""
+
+
+@unhurried
 @given(old=documents, new=documents)
 def test_applying_the_difference_gives_the_new_document(old, new):
     assert json_patch.same(json_patch.apply(old, json_patch.difference(old, new)), new)
 
 
+@unhurried
 @given(document=documents)
 def test_a_document_does_not_differ_from_itself(document):
     assert json_patch.difference(document, document) == []
 
 
+@unhurried
 @given(old=st.dictionaries(keys, documents, max_size=4), new=st.dictionaries(keys, documents, max_size=4))
 def test_the_documents_stay_as_they_are(old, new):
     before = repr((old, new))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sojourn.cli import json_patch
@@ -162,6 +162,11 @@ messages = st.fixed_dictionaries(
 )
 
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Other tests may have the machine to themselves for a while."""
+
+
+@unhurried
 @given(st.lists(messages, max_size=8))
 def test_every_conversation_comes_back(conversation):
     writes = writes_of(conversation)
@@ -174,6 +179,7 @@ def test_every_conversation_comes_back(conversation):
     assert all(started)
 
 
+@unhurried
 @given(anything)
 def test_json_text_is_read_as_its_value(value):
     assert json_patch.same(value_of(json.dumps(value)), value)

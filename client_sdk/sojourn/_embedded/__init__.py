@@ -1,0 +1,1 @@
+"""A server shared by processes: its files, how it is joined, started and left."""

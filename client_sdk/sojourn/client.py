@@ -11,6 +11,7 @@ from . import _finding, _requests
 from ._client_parts import CleanupMethods, InsightMethods, TemplateMethods
 from ._core import Behaviour, Core
 from ._filters import InvocationConditions, SearchConditions, SessionConditions, Statuses
+from ._threads import ThreadMethods
 from ._transfer import TransferMethods
 from ._transport import render, render_search
 from ._transport.calls import WatchStream
@@ -29,7 +30,7 @@ DEFAULT_TARGET = "localhost:7431"
 TARGET_VARIABLE = "SOJOURN_TARGET"
 
 
-class Client(InsightMethods, TemplateMethods, CleanupMethods, TransferMethods):
+class Client(InsightMethods, TemplateMethods, CleanupMethods, TransferMethods, ThreadMethods):
     """A connection to the service, for one event loop.
 
         async with Client("localhost:7431") as client:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import processes
+from .piped import Piped, start_piped
 from .waiting import wait_until
 
 PROGRAM = Path(sys.executable).with_name("sojourn")
@@ -32,7 +34,7 @@ class Done:
 class Running:
     """A program that runs, with what it has written so far."""
 
-    process: asyncio.subprocess.Process
+    process: Piped
     lines: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -95,18 +97,12 @@ async def running(*arguments: str, target: str | None = None) -> AsyncIterator[R
         await asyncio.gather(*readers)
 
 
-async def _start(arguments: tuple[str, ...], target: str | None, *, stdin: int) -> asyncio.subprocess.Process:
+async def _start(arguments: tuple[str, ...], target: str | None, *, stdin: int) -> Piped:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
     if target is not None:
         environment["SOJOURN_TARGET"] = target
-    return await asyncio.create_subprocess_exec(
-        PROGRAM,
-        *arguments,
-        env=environment,
-        stdin=stdin,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=32 << 20,
+    return await start_piped(
+        str(PROGRAM), *arguments, of=processes.PROGRAM, environment=environment, stdin=stdin, limit=32 << 20
     )
 
 

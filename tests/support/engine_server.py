@@ -87,6 +87,7 @@ class EngineServer:
         return Redis(
             unix_socket_path=str(self.files.socket), decode_responses=True,
             socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # it would be made of package metadata, read anew for each client
         )  # fmt: skip
 
     async def call(self, *command: Any) -> Any:

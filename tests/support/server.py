@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Self
 
 import psutil
 
+from . import processes
 from .engine_server import free_ports
 from .waiting import wait_until
 
@@ -51,7 +51,7 @@ class ServerUnderTest:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
         self._environment |= {f"SOJOURN_{name.upper()}": _text(value) for name, value in chosen.items()}
         self._environment |= environment or {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: processes.Process | None = None
         self.target = ""
         """Where it serves, once it does."""
 
@@ -98,9 +98,9 @@ class ServerUnderTest:
         (directory / "ready.json").unlink(missing_ok=True)
         ready = {"SOJOURN_READY_FILE": str(directory / "ready.json"), "SOJOURN_EXIT_ON_STDIN_CLOSE": "1"}
         with (directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "sojourn_server", *self._arguments],
-                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=self._environment | ready,
+            self._process = processes.start(
+                "-m", "sojourn_server", *self._arguments, of=processes.SERVER,
+                environment=self._environment | ready, stdin=subprocess.PIPE, stdout=log.fileno(), stderr=log.fileno(),
             )  # fmt: skip
 
     def ready(self) -> bool:
@@ -135,7 +135,8 @@ class ServerUnderTest:
         await wait_until(lambda: process.poll() is not None, timeout=timeout, description="the server exits")
         assert process.stdin is not None
         process.stdin.close()
-        return int(process.returncode)
+        assert process.returncode is not None
+        return process.returncode
 
     async def terminate(self, timeout: float = 20.0) -> int:
         """SIGTERM; the exit code."""

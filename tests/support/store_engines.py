@@ -50,38 +50,87 @@ class LoopThread:
         """Runs `work` in the loop and waits for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """`run` for whoever has a loop of its own."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
 
 class StoreEngine:
-    """A running engine: its store URL, and clients of every primary."""
+    """A running engine: its store URL, and clients of every primary.
 
-    def __init__(self, name: str, url: str, primaries: list[str]) -> None:
+    Its own clients live in the engines' loop as long as it does: making them takes longer than what they are for.
+    """
+
+    def __init__(self, name: str, url: str, primaries: list[str], thread: LoopThread) -> None:
         self.name = name
         self.url = url
         self._primaries = primaries
+        self._thread = thread
+        self._clients: dict[bool, list[Redis]] = {}
 
     @asynccontextmanager
-    async def clients(self, *, decode: bool = True) -> AsyncIterator[list[Redis]]:
-        """A client without retries of every primary."""
-        # What a connection says of its driver takes more time than what it is made for.
-        options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_timeout": 5, "driver_info": None}
+    async def clients(self) -> AsyncIterator[list[Redis]]:
+        """A client without retries of every primary, for the caller's loop."""
         async with contextlib.AsyncExitStack() as stack:
-            yield [
-                await stack.enter_async_context(from_url(url, decode_responses=decode, **options))
-                for url in self._primaries
-            ]
+            yield [await stack.enter_async_context(client) for client in self._make(decode=True)]
+
+    async def close(self) -> None:
+        """Closes its own clients; in the engines' loop."""
+        for client in (client for clients in self._clients.values() for client in clients):
+            await client.aclose()
 
     async def everywhere(self, *command: Any) -> list[Any]:
         """Runs a command on every primary."""
-        async with self.clients() as clients:
-            return [await client.execute_command(*command) for client in clients]
+
+        async def run() -> list[Any]:
+            return [await client.execute_command(*command) for client in self._own()]
+
+        return await self._thread.call(run())
 
     async def at_owner(self, *command: Any, decode: bool = True) -> Any:
         """Runs a command on the primary that serves its key."""
-        async with self.clients(decode=decode) as clients:
-            for client in clients:
+
+        async def run() -> Any:
+            for client in self._own(decode=decode):
                 with contextlib.suppress(MovedError):
                     return await client.execute_command(*command)
-        raise AssertionError(f"nobody serves {command}")
+            raise AssertionError(f"nobody serves {command}")
+
+        return await self._thread.call(run())
+
+    async def connections(self) -> int:
+        """Connections of stores that are open now."""
+
+        async def run() -> int:
+            lists = [await client.client_list() for client in self._own()]
+            return sum(connection["name"] == "sojourn" for connections in lists for connection in connections)
+
+        return await self._thread.call(run())
+
+    async def leaked_keys(self) -> list[str]:
+        """Keys that neither run out nor may stay for ever."""
+
+        async def run() -> list[str]:
+            leaked: list[str] = []
+            for client in self._own():
+                keys = [key async for key in client.scan_iter(count=10_000) if not PERMANENT.fullmatch(key)]
+                pipeline = client.pipeline(transaction=False)
+                for key in keys:
+                    pipeline.pttl(key)
+                leaked += [key for key, ttl in zip(keys, await pipeline.execute(), strict=True) if ttl == -1]
+            return leaked
+
+        return await self._thread.call(run())
+
+    def _own(self, *, decode: bool = True) -> list[Redis]:
+        if decode not in self._clients:
+            self._clients[decode] = self._make(decode=decode)
+        return self._clients[decode]
+
+    def _make(self, *, decode: bool) -> list[Redis]:
+        # What a connection says of its driver takes more time than what it is made for.
+        options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "socket_timeout": 5, "driver_info": None}
+        return [from_url(url, decode_responses=decode, **options) for url in self._primaries]
 
     @asynccontextmanager
     async def forgetting(self, keys: SessionKeys) -> AsyncIterator[None]:
@@ -91,29 +140,6 @@ class StoreEngine:
         yield
         for name, dump in zip(names, kept, strict=True):
             await self.at_owner("RESTORE", name, 0, dump, "REPLACE")
-
-    async def leaked_keys(self) -> list[str]:
-        """`leaked_keys`, by clients of its own."""
-        async with self.clients() as clients:
-            return await leaked_keys(clients)
-
-
-async def connections(clients: list[Redis]) -> int:
-    """Connections of stores that are open now."""
-    lists = [await client.client_list() for client in clients]
-    return sum(connection["name"] == "sojourn" for connections in lists for connection in connections)
-
-
-async def leaked_keys(clients: list[Redis]) -> list[str]:
-    """Keys that neither run out nor may stay for ever."""
-    leaked: list[str] = []
-    for client in clients:
-        keys = [key async for key in client.scan_iter(count=10_000) if not PERMANENT.fullmatch(key)]
-        pipeline = client.pipeline(transaction=False)
-        for key in keys:
-            pipeline.pttl(key)
-        leaked += [key for key, ttl in zip(keys, await pipeline.execute(), strict=True) if ttl == -1]
-    return leaked
 
 
 class StoreEngines:
@@ -129,30 +155,37 @@ class StoreEngines:
         if name not in self._running:
             if name == "redis":
                 RedisProcess.binary()
-            self._running[name] = self._thread.run(_START[name](self._stack))
+            self._running[name] = self._thread.run(self._start(name))
         return self._running[name]
 
     def close(self) -> None:
         self._thread.run(self._stack.aclose())
 
+    async def _start(self, name: str) -> StoreEngine:
+        engine = StoreEngine(name, *await _START[name](self._stack), self._thread)
+        self._stack.push_async_callback(engine.close)
+        return engine
 
-async def _embedded(stack: contextlib.AsyncExitStack) -> StoreEngine:
+
+# Each gives the store URL, and those of the primaries.
+
+
+async def _embedded(stack: contextlib.AsyncExitStack) -> tuple[str, list[str]]:
     directory = Path(tempfile.mkdtemp(prefix="sojourn-contract-"))
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
     engine = await stack.enter_async_context(EmbeddedEngine(directory))
-    return StoreEngine("embedded", engine.url, [engine.url])
+    return engine.url, [engine.url]
 
 
-async def _redis(stack: contextlib.AsyncExitStack) -> StoreEngine:
+async def _redis(stack: contextlib.AsyncExitStack) -> tuple[str, list[str]]:
     server: AbstractAsyncContextManager[RedisProcess] = RedisProcess(tcp=True)
     engine = await stack.enter_async_context(server)
-    return StoreEngine("redis", engine.url, [engine.url])
+    return engine.url, [engine.url]
 
 
-async def _cluster(stack: contextlib.AsyncExitStack) -> StoreEngine:
+async def _cluster(stack: contextlib.AsyncExitStack) -> tuple[str, list[str]]:
     cluster = await stack.enter_async_context(ValkeyCluster())
-
-    return StoreEngine("cluster", cluster.url, [(await cluster.primary(shard)).url for shard in range(cluster.shards)])
+    return cluster.url, [(await cluster.primary(shard)).url for shard in range(cluster.shards)]
 
 
 _START = {"embedded": _embedded, "redis": _redis, "cluster": _cluster}

@@ -9,11 +9,14 @@ service installed: `pip install 'sojourn[server]'`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from ._process import ServerProcess, ServerStartError
+if TYPE_CHECKING:
+    from ._process import ServerProcess as ServerProcess
+    from ._process import ServerStartError as ServerStartError
 
 __all__ = ["ServerProcess", "ServerStartError", "server"]
 
@@ -31,6 +34,10 @@ async def server(*, timeout: float = 30.0, **settings: object) -> AsyncIterator[
 
     Raises ServerStartError, with the server's log, when it does not start.
     """
+    import asyncio
+
+    from ._process import ServerProcess
+
     process = ServerProcess(**settings)
     process.start()
     try:
@@ -44,3 +51,11 @@ async def server(*, timeout: float = 30.0, **settings: object) -> AsyncIterator[
     finally:
         # In a thread, for a cancelled test must not leave the server behind and the loop must go on meanwhile.
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, process.stop))
+
+
+if not TYPE_CHECKING:  # pytest imports this package wherever it is installed: that has to cost nothing
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("._process", __name__), name)

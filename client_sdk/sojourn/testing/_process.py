@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from datetime import timedelta
 from pathlib import Path
+
+from .._serving import COMMAND, environment
 
 _STOP_GRACE = 10.0
 _LOG_TAIL = 8_000
@@ -37,20 +36,13 @@ class ServerProcess:
     def start(self) -> None:
         """Start the process; `poll` tells when it serves."""
         self._folder = Path(tempfile.mkdtemp(prefix="sojourn-test-"))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
-        environment |= {f"SOJOURN_{name.upper()}": _text(value) for name, value in self._settings.items()}
-        environment |= {
-            "SOJOURN_READY_FILE": str(self._folder / "ready.json"),
-            "SOJOURN_EXIT_ON_STDIN_CLOSE": "1",
-            "PYTHONUNBUFFERED": "1",  # so that the log is whole, whatever becomes of the server
-        }
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sojourn_server"],
+                COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment(self._settings, ready_file=self._folder / "ready.json"),
             )
 
     @property
@@ -103,11 +95,3 @@ class ServerProcess:
                 process.stdin.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, timedelta):
-        return str(value.total_seconds())
-    return str(value)

@@ -27,7 +27,8 @@ SessionDeletedError SessionEndedError SessionHandle SessionNotFoundError Session
 SessionStatistics SessionStatus SessionWatch SessionsWatch Signal SlowConsumerError SojournError StateDeleted
 StateIncremented StateLimitExceededError StateSet Statistics StatisticsBucket StatisticsReport StatusChanged
 StatusConflictError StepComparison StepFinished StepStatus StepSummary Storage StoreFullError StoreUnavailableError
-TLS Template TemplateAlreadyExistsError TemplateNotFoundError TextSource Tier Timeouts TooLargeError ToolComparison
+TLS Template TemplateAlreadyExistsError TemplateNotFoundError TextSource Thread ThreadAccessDeniedError ThreadContext
+ThreadQuery Tier Timeouts TooLargeError ToolComparison
 ToolStatistics TrackedRequest TrackingError UnavailableError UnknownChange UploadNotFoundError Usage ValueComparison
 Watching Write WriteResult
 """
@@ -38,6 +39,7 @@ MODULES = [
     "comparison",
     "config",
     "diagnosis",
+    "embedded",
     "enums",
     "errors",
     "invocation",
@@ -48,6 +50,7 @@ MODULES = [
     "statistics",
     "templates",
     "testing",
+    "thread",
     "tiers",
     "tracking",
     "watch",

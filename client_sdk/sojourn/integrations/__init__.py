@@ -1,0 +1,1 @@
+"""Sojourn inside other frameworks: one subpackage for each, which needs that framework installed."""

@@ -1,0 +1,545 @@
+"""Runs of QA tests: what nodes may do, and what becomes of those that misbehave."""
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import sojourn
+import sojourn.embedded
+from sojourn.qa import (
+    OutputError,
+    QAClient,
+    QAContext,
+    QASessionManager,
+    Registry,
+    SessionBusyError,
+    TestMismatchError,
+    UnknownNodeError,
+    UnknownTestError,
+    Workflow,
+    WorkflowError,
+    get_session_logs,
+    qa_test,
+    step,
+)
+from sojourn.qa.connections import let_go
+from tests.support.waiting import wait_until
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def qa(sojourn_server, tmp_path):
+    """Makes clients, each with a session of its own unless it is given one."""
+    project = f"p{uuid4().hex[:12]}"
+
+    def client(session_uuid=None, **options):
+        return QAClient("ada", project, session_uuid, target=sojourn_server, results_dir=tmp_path, **options)
+
+    return client
+
+
+@pytest.fixture
+def workflow():
+    return Workflow("workflow", register=False)
+
+
+@pytest.fixture
+async def client(sojourn_server):
+    async with sojourn.Client(sojourn_server) as client:
+        yield client
+
+
+class TestNodes:
+    async def test_a_node_that_leaves_no_json_has_failed_and_the_others_go_on(self, qa, workflow):
+        workflow.add(lambda context: object(), name="returns")
+        workflow.add(lambda context: "x" * (2 << 20), name="returns_much")
+
+        @workflow.step
+        async def sets(context: QAContext) -> None:
+            context.test_results["bad"] = {1, 2, object()}
+
+        @workflow.step(after=sets)
+        async def follows(context: QAContext) -> None: ...
+
+        @workflow.step
+        async def knows(context: QAContext) -> None:
+            with pytest.raises(OutputError, match="result 'worse' cannot be kept"):
+                await context.set_result("worse", object())
+            with pytest.raises(OutputError):
+                context.outputs.update(worse=b"\xff")
+            context.test_results |= {"fine": None}
+
+        workflow.add(lambda context: (1, {"a": Path("b")}), name="good")
+        result = await qa().run_qa_test(workflow)
+        assert set(result["failed_nodes"]) == {"returns", "returns_much", "sets"}
+        assert result["errors"]["returns"].startswith("OutputError: what node 'returns' returned cannot be kept")
+        assert "2,097,154 bytes" in result["errors"]["returns_much"]
+        assert (result["test_results"], result["outputs"]) == ({"fine": None}, {"good": [1, {"a": "b"}]})
+        assert result["skipped_nodes"] == ["follows"]
+
+    async def test_what_turns_out_not_to_be_kept_fails_the_node_alone(self, qa, workflow):
+        """Values that were good when they were set, and those that only the server refuses."""
+        deep = value = {}
+        for _ in range(100):
+            value["deeper"] = value = {}
+        ended = asyncio.Event()
+
+        @workflow.step
+        async def other(context: QAContext) -> None:
+            context.test_results["other"] = 1
+            await ended.wait()
+
+        @workflow.step
+        async def changes(context: QAContext) -> None:
+            context.test_results["changed"] = held = {}
+            held["page"] = object()
+
+        @workflow.step(after=changes)
+        async def follows(context: QAContext) -> None: ...
+
+        @workflow.step
+        async def nested(context: QAContext) -> dict:
+            ended.set()
+            return deep
+
+        result = await qa().run_qa_test(workflow)
+        assert set(result["failed_nodes"]) == {"changes", "nested"}
+        assert "InvalidFieldError" in result["errors"]["nested"]
+        assert result["executed_nodes"] == ["other"]
+
+    async def test_a_node_is_tried_again_and_stopped_in_time(self, qa, workflow):
+        attempts = []
+
+        @workflow.step(retries=2)
+        async def flaky(context: QAContext) -> int:
+            attempts.append(1)
+            if len(attempts) < 3:
+                raise ValueError("not yet")
+            return len(attempts)
+
+        @workflow.step(timeout=0.05)
+        async def slow(context: QAContext) -> None:
+            await asyncio.sleep(3600)
+
+        @workflow.step(timeout=60)
+        async def impatient(context: QAContext) -> None:
+            raise TimeoutError("its own")
+
+        result = await qa().run_qa_test(workflow)
+        assert result["outputs"] == {"flaky": 3}
+        assert result["errors"]["slow"] == "TimeoutError: took longer than 0.05 s"
+        assert result["errors"]["impatient"] == "TimeoutError: its own"
+
+    async def test_whatever_a_node_raises_it_has_failed(self, qa, workflow):
+        @workflow.step
+        def stops(context: QAContext) -> None:
+            next(iter(()))
+
+        @workflow.step
+        async def fails(context: QAContext) -> None:
+            pytest.fail("as pytest says it")
+
+        @workflow.step
+        async def cancelled(context: QAContext) -> None:
+            raise asyncio.CancelledError
+
+        @workflow.step
+        async def passes(context: QAContext) -> None: ...
+
+        result = await qa().run_qa_test(workflow)
+        assert set(result["failed_nodes"]) == {"stops", "fails", "cancelled"}
+        assert result["executed_nodes"] == ["passes"]
+        assert result["errors"]["fails"] == "Failed: as pytest says it"
+
+    async def test_plain_functions_share_one_thread(self, qa, workflow):
+        threads = []
+
+        @workflow.setup
+        def browser(context: QAContext):
+            threads.append(threading.current_thread())
+            yield
+            threads.append(threading.current_thread())
+
+        for name in ("a", "b", "c"):
+            workflow.add(lambda context: threads.append(threading.current_thread()), name=name)
+        assert (await qa().run_qa_test(workflow))["success"]
+        assert len(threads) == 5
+        assert len(set(threads)) == 1
+        assert threads[0] is not threading.main_thread()
+
+    async def test_outputs_and_results_can_be_taken_back_and_replaced(self, qa, workflow, client):
+        @workflow.step
+        async def sets(context: QAContext) -> None:
+            context.outputs["a"], context.outputs["b"] = 1, {"n": 1}
+            await context.set_result("r", {"n": 1})
+
+        @workflow.step(after=sets)
+        async def changes(context: QAContext) -> None:
+            assert (await context.client.get_session(context.session_id)).info.results == {"r": {"n": 1}}
+            del context.outputs["a"]
+            context.outputs["b"]["n"] = 2
+            context.test_results["r"]["n"] = 2
+
+        result = await qa().run_qa_test(workflow)
+        assert (result["outputs"], result["test_results"]) == ({"b": {"n": 2}}, {"r": {"n": 2}})
+        state = (await client.get_session(result["session_id"])).info.state
+        assert {key for key in state if key.startswith("outputs.")} == {"outputs.b"}
+
+    async def test_a_node_can_do_whatever_sessions_can(self, qa, workflow, client):
+        @workflow.step
+        async def talks(context: QAContext) -> None:
+            await context.session.add_message("assistant", "clicking")
+            async with context.session.invocation("click", arguments={"button": "Go"}) as call:
+                call.result = "clicked"
+
+        info = (await client.get_session((await qa().run_qa_test(workflow))["session_id"])).info
+        assert (info.counters.messages, info.tools) == (1, {"click": 1})
+
+    async def test_many_lines_are_all_in_the_log(self, qa, workflow, sojourn_server):
+        @workflow.step
+        def chatty(context: QAContext) -> None:
+            for number in range(1000):
+                context.log.info("line %d", number)
+            context.log("x" * 100_000)
+            context.log("careful", level=30)
+
+        session_id = (await qa().run_qa_test(workflow))["session_id"]
+        lines = (await get_session_logs(session_id, lines=2000, target=sojourn_server)).splitlines()
+        numbers = [line.split()[-1] for line in lines if ": line " in line]
+        assert numbers == [str(number) for number in range(1000)]
+        assert any("characters left out" in line for line in lines)
+        assert any(line.endswith("WARNING chatty: careful") for line in lines)
+
+
+class TestScreenshots:
+    class Driver:
+        """As Selenium's."""
+
+        def get_screenshot_as_png(self):
+            return PNG + b"selenium"
+
+    class Element:
+        """As Selenium's: its `screenshot` is another thing."""
+
+        screenshot_as_png = PNG + b"element"
+
+        def screenshot(self, filename):
+            raise AssertionError("not this")
+
+    class SyncPage:
+        """As Playwright's sync API's."""
+
+        def __init__(self):
+            self.thread = threading.current_thread()
+
+        def screenshot(self):
+            assert threading.current_thread() is self.thread
+            return PNG + b"sync"
+
+    class AsyncPage:
+        async def screenshot(self):
+            return b"\xff\xd8\xffasync"
+
+    async def test_from_whatever_drives_a_browser(self, qa, workflow, client, tmp_path):
+        (tmp_path / "file.png").write_bytes(PNG + b"file")
+
+        @workflow.step
+        async def loop(context: QAContext) -> None:
+            await context.screenshot("one", self.AsyncPage())
+            await context.screenshot("one", self.Driver(), name="driver.png")
+            await context.screenshot("one", self.Element(), name="element.png")
+            await context.screenshot("one", tmp_path / "file.png", name="file.png")
+            context.page = self.AsyncPage()
+            assert (await context.screenshot("two")).name == "loop-two.jpg"
+
+        @workflow.step
+        def plain(context: QAContext) -> None:
+            assert context.screenshot("one", self.SyncPage()).result().version == 1
+            context.screenshot("one", bytearray(PNG + b"bytes"), name="driver.png")
+            context.screenshot("one", self.AsyncPage(), name="async.jpg")
+
+        result = await qa().run_qa_test(workflow)
+        assert result["errors"] == {}
+        session = client.session(result["session_id"])
+        kept = {
+            (shot["name"], shot["version"]): await session.get_artifact(shot["name"], version=shot["version"])
+            for shot in result["screenshots"]["one"]
+        }
+        assert {data.removeprefix(PNG) for data in kept.values()} == {
+            b"\xff\xd8\xffasync", b"selenium", b"element", b"file", b"sync", b"bytes"
+        }  # fmt: skip
+        assert {version for name, version in kept if name == "driver.png"} == {1, 2}
+
+    async def test_what_cannot_be_photographed_fails_the_node(self, qa, workflow):
+        @workflow.step
+        async def nothing(context: QAContext) -> None:
+            await context.screenshot("before")
+
+        @workflow.step
+        async def number(context: QAContext) -> None:
+            await context.screenshot("before", 7)
+
+        errors = (await qa().run_qa_test(workflow))["errors"]
+        assert "a Playwright page, a Selenium driver" in errors["nothing"]
+        assert "a Playwright page, a Selenium driver" in errors["number"]
+
+    async def test_a_failure_is_recorded_although_the_browser_is_gone(self, qa, workflow, sojourn_server):
+        class Gone:
+            async def screenshot(self):
+                raise ConnectionError("browser has been closed")
+
+        @workflow.step
+        async def fails(context: QAContext) -> None:
+            context.page = Gone()
+            raise ValueError("first of all")
+
+        result = await qa().run_qa_test(workflow)
+        assert (result["errors"], result["screenshots"]) == ({"fails": "ValueError: first of all"}, {})
+        logs = await get_session_logs(result["session_id"], target=sojourn_server)
+        assert "no screenshot of the failure: ConnectionError: browser has been closed" in logs
+
+    async def test_plain_nodes_are_photographed_in_their_thread(self, qa, workflow):
+        @workflow.step
+        def fails(context: QAContext) -> None:
+            context.page = self.SyncPage()
+            raise ValueError
+
+        assert [each["node"] for each in (await qa().run_qa_test(workflow))["screenshots"]["failure"]] == ["fails"]
+
+
+class TestSetups:
+    async def test_they_are_made_for_every_run_that_has_work(self, qa, workflow):
+        happened = []
+
+        @workflow.setup
+        @asynccontextmanager
+        async def server(context: QAContext):
+            happened.append("server")
+            yield
+            happened.append("server stops")
+
+        @workflow.setup
+        async def browser(context: QAContext):
+            happened.append("browser")
+            yield
+            happened.append("browser stops")
+
+        @workflow.step(always=True)
+        async def sign_in(context: QAContext) -> None:
+            happened.append("sign in")
+
+        @workflow.step(after=sign_in)
+        async def buy(context: QAContext) -> None:
+            happened.append("buy")
+            assert context.run_number > 1
+
+        once = ["server", "browser", "sign in", "buy", "browser stops", "server stops"]
+        session_id = (await qa().run_qa_test(workflow))["session_id"]
+        assert happened == once
+        assert (await qa(session_id).run_qa_test(workflow))["success"]
+        assert happened == once * 2, "a node that is always run is run again"
+        await qa(session_id).run_qa_test(workflow)
+        assert happened == once * 2, "nothing was left to do"
+
+    async def test_without_one_no_node_runs(self, qa, workflow):
+        @workflow.setup
+        async def browser(context: QAContext):
+            if context.run_number == 1:
+                raise FileNotFoundError("no browser")
+            yield
+
+        workflow.add(lambda context: 1, name="node")
+        first = await qa().run_qa_test(workflow)
+        assert (first["failed_nodes"], first["skipped_nodes"]) == (["setup.browser"], ["node"])
+        assert first["errors"]["node"] == "setup.browser failed"
+        second = await qa(first["session_id"]).run_qa_test(workflow)
+        assert (second["executed_nodes"], second["failed_nodes"]) == (["node"], [])
+
+    async def test_one_that_cannot_be_torn_down_is_told_of(self, qa, workflow, sojourn_server):
+        @workflow.setup
+        def browser(context: QAContext):
+            yield
+            raise OSError("it hangs")
+
+        workflow.add(lambda context: 1, name="node")
+        result = await qa().run_qa_test(workflow)
+        assert result["success"]
+        assert "teardown failed: OSError: it hangs" in await get_session_logs(
+            result["session_id"], target=sojourn_server
+        )
+
+
+class TestSteps:
+    async def test_a_plain_function_has_plain_steps(self, qa):
+        registry, called = Registry(), []
+
+        @step
+        def add(context: QAContext, number: int) -> int:
+            called.append(number)
+            if number == 2 and context.run_number == 1:
+                raise ValueError("two")
+            return number + context.inputs["more"]
+
+        @qa_test("adding", registry=registry)
+        def adding(context: QAContext) -> list[int]:
+            return [add(context, number) for number in (1, 2)]
+
+        first = await qa(registry=registry).run_qa_test("adding", inputs={"more": 10})
+        assert (first["executed_nodes"], first["failed_nodes"], first["skipped_nodes"]) == (
+            ["add"], ["add-2"], ["adding"]
+        )  # fmt: skip
+        second = await qa(first["session_id"], registry=registry).run_qa_test()
+        assert second["outputs"] == {"add": 11, "add-2": 12, "adding": [11, 12]}
+        assert called == [1, 2, 2]
+
+    async def test_a_function_may_go_on_after_a_step_that_failed(self, qa):
+        @step
+        async def optional(context: QAContext) -> None:
+            raise ValueError
+
+        async def tolerant(context: QAContext) -> str:
+            with pytest.raises(ValueError):
+                await optional(context)
+            return "fine"
+
+        test = Workflow("tolerant", register=False)
+        test.add(tolerant)
+        result = await qa().run_qa_test(test)
+        assert (result["executed_nodes"], result["failed_nodes"]) == (["tolerant"], ["optional"])
+
+    async def test_a_plain_step_must_not_stop_the_event_loop(self, qa, workflow):
+        @step
+        def blocking(context: QAContext) -> None: ...
+
+        @workflow.step
+        async def calls(context: QAContext) -> None:
+            with pytest.raises(WorkflowError, match="would stop the event loop"):
+                blocking(context)
+
+        assert (await qa().run_qa_test(workflow))["success"]
+
+    async def test_a_step_that_is_chosen_is_called_again(self, qa):
+        called = []
+
+        @step
+        async def one(context: QAContext) -> None:
+            called.append("one")
+
+        @step
+        async def two(context: QAContext) -> None:
+            called.append("two")
+
+        async def both(context: QAContext) -> None:
+            await one(context)
+            await two(context)
+
+        test = Workflow("both", register=False)
+        test.add(both)
+        session_id = (await qa().run_qa_test(test))["session_id"]
+        await qa(session_id).run_qa_test(test, rerun=["two"])
+        assert called == ["one", "two", "two"]
+
+
+class TestClients:
+    async def test_a_run_whose_caller_is_cancelled_can_be_resumed(self, qa, workflow, client):
+        begun, ran = asyncio.Event(), []
+
+        @workflow.step
+        async def first(context: QAContext) -> None:
+            ran.append("first")
+
+        @workflow.step(after=first)
+        async def second(context: QAContext) -> None:
+            ran.append("second")
+            begun.set()
+            await asyncio.sleep(3600 if context.run_number == 1 else 0)
+
+        one = qa()
+        running = asyncio.create_task(one.run_qa_test(workflow))
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await client.get_session(one.session_id)).info.is_active
+        assert (await one.run_qa_test(workflow))["executed_nodes"] == ["first", "second"]
+        assert ran == ["first", "second", "second"]
+
+    async def test_who_does_not_want_to_wait_long_is_refused(self, qa, workflow):
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        @workflow.step
+        async def waits(context: QAContext) -> None:
+            begun.set()
+            await go.wait()
+
+        one = qa()
+        running = asyncio.create_task(one.run_qa_test(workflow))
+        await begun.wait()
+        with pytest.raises(SessionBusyError) as caught:
+            await qa(one.session_id).run_qa_test(workflow, timeout=0.1)
+        assert caught.value.session_id == one.session_id
+        go.set()
+        assert (await running)["success"]
+
+    async def test_a_run_whose_lease_is_taken_away_writes_nothing_more(self, qa, workflow, client):
+        begun = asyncio.Event()
+
+        @workflow.step
+        async def waits(context: QAContext) -> None:
+            begun.set()
+            await asyncio.sleep(3600 if context.run_number == 1 else 0)
+
+        one = qa()
+        running = asyncio.create_task(one.run_qa_test(workflow))
+        await begun.wait()
+        [request] = [each async for each in client.requests(session_id=one.session_id)]
+        await client.cancel_request(one.session_id, request.id, force=True)
+        with pytest.raises(sojourn.LeaseLostError):
+            await running
+        info = (await client.get_session(one.session_id)).info
+        assert (info.is_active, info.steps) == (True, {})
+        assert (await one.run_qa_test(workflow))["success"]
+
+    async def test_a_connection_of_the_callers_own_is_used_and_left_open(self, qa, workflow, client):
+        workflow.add(lambda context: 1, name="node")
+        async with qa() as kept:
+            await kept.run_qa_test(workflow)
+            assert (await kept.run_qa_test(workflow))["context_summary"]["run_number"] == 1
+        result = await QAClient(client=client).run_qa_test(workflow)
+        manager = QASessionManager(client=client)
+        assert (await manager.get_session(result["session_id"])).status == "completed"
+
+    async def test_what_is_asked_for_must_exist(self, qa, workflow):
+        one = qa(registry=Registry())
+        with pytest.raises(UnknownTestError):
+            await one.run_qa_test("nothing")
+        with pytest.raises(TestMismatchError, match="no test is named"):
+            await one.run_qa_test()
+        assert one.session_id is None, "no session was made for it"
+        workflow.add(lambda context: 1, name="node")
+        await one.run_qa_test(workflow)
+        with pytest.raises(UnknownNodeError, match="no node 'nod' to run again"):
+            await one.run_qa_test(workflow, rerun=["nod"])
+        with pytest.raises(OutputError, match="inputs cannot be kept"):
+            await qa().run_qa_test(workflow, inputs={"page": object()})
+
+    async def test_without_a_server_there_is_one_in_the_memory_directory(self, tmp_path, workflow, monkeypatch):
+        monkeypatch.delenv("SOJOURN_TARGET", raising=False)
+        monkeypatch.setattr("sojourn.embedded.DEFAULT_TARGET", "127.0.0.1:1")
+        monkeypatch.setenv("QA_MEMORY_DIR", str(tmp_path / "memory"))
+        workflow.add(lambda context: 1, name="node")
+        try:
+            results = await asyncio.gather(
+                *[QAClient(results_dir=tmp_path / "results").run_qa_test(workflow) for _ in range(5)]
+            )
+            listed = await QASessionManager().list_all_sessions()
+            assert {each.session_id for each in listed} == {each["session_id"] for each in results}
+            assert len(listed) == 5
+        finally:
+            let_go(tmp_path / "memory")
+        await wait_until(lambda: sojourn.embedded.find(tmp_path / "memory") is None, description="the server ends")

@@ -14,20 +14,13 @@ from sojourn.qa import (
     OutputError,
     QAClient,
     QAContext,
-    QASessionManager,
     Registry,
-    SessionBusyError,
-    TestMismatchError,
-    UnknownNodeError,
-    UnknownTestError,
     Workflow,
     WorkflowError,
     get_session_logs,
     qa_test,
     step,
 )
-from sojourn.qa.connections import let_go
-from tests.support.waiting import wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -216,102 +209,6 @@ class TestNodes:
         assert any(line.endswith("WARNING chatty: careful") for line in lines)
 
 
-class TestScreenshots:
-    class Driver:
-        """As Selenium's."""
-
-        def get_screenshot_as_png(self):
-            return PNG + b"selenium"
-
-    class Element:
-        """As Selenium's: its `screenshot` is another thing."""
-
-        screenshot_as_png = PNG + b"element"
-
-        def screenshot(self, filename):
-            raise AssertionError("not this")
-
-    class SyncPage:
-        """As Playwright's sync API's."""
-
-        def __init__(self):
-            self.thread = threading.current_thread()
-
-        def screenshot(self):
-            assert threading.current_thread() is self.thread
-            return PNG + b"sync"
-
-    class AsyncPage:
-        async def screenshot(self):
-            return b"\xff\xd8\xffasync"
-
-    async def test_from_whatever_drives_a_browser(self, qa, workflow, client, tmp_path):
-        (tmp_path / "file.png").write_bytes(PNG + b"file")
-
-        @workflow.step
-        async def loop(context: QAContext) -> None:
-            await context.screenshot("one", self.AsyncPage())
-            await context.screenshot("one", self.Driver(), name="driver.png")
-            await context.screenshot("one", self.Element(), name="element.png")
-            await context.screenshot("one", tmp_path / "file.png", name="file.png")
-            context.page = self.AsyncPage()
-            assert (await context.screenshot("two")).name == "loop-two.jpg"
-
-        @workflow.step
-        def plain(context: QAContext) -> None:
-            assert context.screenshot("one", self.SyncPage()).result().version == 1
-            context.screenshot("one", bytearray(PNG + b"bytes"), name="driver.png")
-            context.screenshot("one", self.AsyncPage(), name="async.jpg")
-
-        result = await qa().run_qa_test(workflow)
-        assert result["errors"] == {}
-        session = client.session(result["session_id"])
-        kept = {
-            (shot["name"], shot["version"]): await session.get_artifact(shot["name"], version=shot["version"])
-            for shot in result["screenshots"]["one"]
-        }
-        assert {data.removeprefix(PNG) for data in kept.values()} == {
-            b"\xff\xd8\xffasync", b"selenium", b"element", b"file", b"sync", b"bytes"
-        }  # fmt: skip
-        assert {version for name, version in kept if name == "driver.png"} == {1, 2}
-
-    async def test_what_cannot_be_photographed_fails_the_node(self, qa, workflow):
-        @workflow.step
-        async def nothing(context: QAContext) -> None:
-            await context.screenshot("before")
-
-        @workflow.step
-        async def number(context: QAContext) -> None:
-            await context.screenshot("before", 7)
-
-        errors = (await qa().run_qa_test(workflow))["errors"]
-        assert "a Playwright page, a Selenium driver" in errors["nothing"]
-        assert "a Playwright page, a Selenium driver" in errors["number"]
-
-    async def test_a_failure_is_recorded_although_the_browser_is_gone(self, qa, workflow, sojourn_server):
-        class Gone:
-            async def screenshot(self):
-                raise ConnectionError("browser has been closed")
-
-        @workflow.step
-        async def fails(context: QAContext) -> None:
-            context.page = Gone()
-            raise ValueError("first of all")
-
-        result = await qa().run_qa_test(workflow)
-        assert (result["errors"], result["screenshots"]) == ({"fails": "ValueError: first of all"}, {})
-        logs = await get_session_logs(result["session_id"], target=sojourn_server)
-        assert "no screenshot of the failure: ConnectionError: browser has been closed" in logs
-
-    async def test_plain_nodes_are_photographed_in_their_thread(self, qa, workflow):
-        @workflow.step
-        def fails(context: QAContext) -> None:
-            context.page = self.SyncPage()
-            raise ValueError
-
-        assert [each["node"] for each in (await qa().run_qa_test(workflow))["screenshots"]["failure"]] == ["fails"]
-
-
 class TestSetups:
     async def test_they_are_made_for_every_run_that_has_work(self, qa, workflow):
         happened = []
@@ -443,103 +340,3 @@ class TestSteps:
         session_id = (await qa().run_qa_test(test))["session_id"]
         await qa(session_id).run_qa_test(test, rerun=["two"])
         assert called == ["one", "two", "two"]
-
-
-class TestClients:
-    async def test_a_run_whose_caller_is_cancelled_can_be_resumed(self, qa, workflow, client):
-        begun, ran = asyncio.Event(), []
-
-        @workflow.step
-        async def first(context: QAContext) -> None:
-            ran.append("first")
-
-        @workflow.step(after=first)
-        async def second(context: QAContext) -> None:
-            ran.append("second")
-            begun.set()
-            await asyncio.sleep(3600 if context.run_number == 1 else 0)
-
-        one = qa()
-        running = asyncio.create_task(one.run_qa_test(workflow))
-        await begun.wait()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        assert (await client.get_session(one.session_id)).info.is_active
-        assert (await one.run_qa_test(workflow))["executed_nodes"] == ["first", "second"]
-        assert ran == ["first", "second", "second"]
-
-    async def test_who_does_not_want_to_wait_long_is_refused(self, qa, workflow):
-        begun, go = asyncio.Event(), asyncio.Event()
-
-        @workflow.step
-        async def waits(context: QAContext) -> None:
-            begun.set()
-            await go.wait()
-
-        one = qa()
-        running = asyncio.create_task(one.run_qa_test(workflow))
-        await begun.wait()
-        with pytest.raises(SessionBusyError) as caught:
-            await qa(one.session_id).run_qa_test(workflow, timeout=0.1)
-        assert caught.value.session_id == one.session_id
-        go.set()
-        assert (await running)["success"]
-
-    async def test_a_run_whose_lease_is_taken_away_writes_nothing_more(self, qa, workflow, client):
-        begun = asyncio.Event()
-
-        @workflow.step
-        async def waits(context: QAContext) -> None:
-            begun.set()
-            await asyncio.sleep(3600 if context.run_number == 1 else 0)
-
-        one = qa()
-        running = asyncio.create_task(one.run_qa_test(workflow))
-        await begun.wait()
-        [request] = [each async for each in client.requests(session_id=one.session_id)]
-        await client.cancel_request(one.session_id, request.id, force=True)
-        with pytest.raises(sojourn.LeaseLostError):
-            await running
-        info = (await client.get_session(one.session_id)).info
-        assert (info.is_active, info.steps) == (True, {})
-        assert (await one.run_qa_test(workflow))["success"]
-
-    async def test_a_connection_of_the_callers_own_is_used_and_left_open(self, qa, workflow, client):
-        workflow.add(lambda context: 1, name="node")
-        async with qa() as kept:
-            await kept.run_qa_test(workflow)
-            assert (await kept.run_qa_test(workflow))["context_summary"]["run_number"] == 1
-        result = await QAClient(client=client).run_qa_test(workflow)
-        manager = QASessionManager(client=client)
-        assert (await manager.get_session(result["session_id"])).status == "completed"
-
-    async def test_what_is_asked_for_must_exist(self, qa, workflow):
-        one = qa(registry=Registry())
-        with pytest.raises(UnknownTestError):
-            await one.run_qa_test("nothing")
-        with pytest.raises(TestMismatchError, match="no test is named"):
-            await one.run_qa_test()
-        assert one.session_id is None, "no session was made for it"
-        workflow.add(lambda context: 1, name="node")
-        await one.run_qa_test(workflow)
-        with pytest.raises(UnknownNodeError, match="no node 'nod' to run again"):
-            await one.run_qa_test(workflow, rerun=["nod"])
-        with pytest.raises(OutputError, match="inputs cannot be kept"):
-            await qa().run_qa_test(workflow, inputs={"page": object()})
-
-    async def test_without_a_server_there_is_one_in_the_memory_directory(self, tmp_path, workflow, monkeypatch):
-        monkeypatch.delenv("SOJOURN_TARGET", raising=False)
-        monkeypatch.setattr("sojourn.embedded.DEFAULT_TARGET", "127.0.0.1:1")
-        monkeypatch.setenv("QA_MEMORY_DIR", str(tmp_path / "memory"))
-        workflow.add(lambda context: 1, name="node")
-        try:
-            results = await asyncio.gather(
-                *[QAClient(results_dir=tmp_path / "results").run_qa_test(workflow) for _ in range(5)]
-            )
-            listed = await QASessionManager().list_all_sessions()
-            assert {each.session_id for each in listed} == {each["session_id"] for each in results}
-            assert len(listed) == 5
-        finally:
-            let_go(tmp_path / "memory")
-        await wait_until(lambda: sojourn.embedded.find(tmp_path / "memory") is None, description="the server ends")

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+import psutil
 from sqlalchemy.engine import make_url
 
 from sojourn_server.catalog.engine import open_engine
@@ -76,9 +78,8 @@ class Distributed:
 
     def __init__(self, thread: LoopThread) -> None:
         self._thread = thread
-        self._postgres: PostgresProcess | None = None
-        self._objects: ObjectStore | None = None
-        self._begun = asyncio.Lock()
+        self._starting: asyncio.Future[tuple[PostgresProcess, ObjectStore]] | None = None
+        self._ending = AsyncExitStack()
 
     @asynccontextmanager
     async def server(
@@ -98,14 +99,18 @@ class Distributed:
             await asyncio.to_thread(self._thread.run, engine.stop())
 
     async def _shared(self) -> tuple[PostgresProcess, ObjectStore]:
-        """What all servers use, started."""
-        async with self._begun:
-            if self._objects is None:
-                postgres, objects = PostgresProcess(), ObjectStore()
-                self._postgres, self._objects = postgres, objects
-                await asyncio.gather(self._prepare(postgres), objects.start())
-        assert self._postgres is not None
-        return self._postgres, self._objects
+        """What all servers use, started; whoever comes after a failure sees the same one."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(self._start())
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> tuple[PostgresProcess, ObjectStore]:
+        postgres, objects = PostgresProcess(), ObjectStore()
+        self._ending.push_async_exit(postgres)
+        self._ending.push_async_callback(self._stop, postgres)
+        self._ending.callback(objects.close)
+        await asyncio.gather(self._prepare(postgres), objects.start())
+        return postgres, objects
 
     @staticmethod
     async def _prepare(postgres: PostgresProcess) -> None:
@@ -122,6 +127,15 @@ class Distributed:
         await engine.dispose()
 
     @staticmethod
+    async def _stop(postgres: PostgresProcess) -> None:
+        """Lets it end by itself, at once: killed it would leave shared memory behind."""
+        async with connected(postgres.url) as connection:
+            pid = await connection.fetchval("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int")
+        postmaster = psutil.Process(pid)
+        postmaster.send_signal(signal.SIGQUIT)
+        await asyncio.to_thread(psutil.wait_procs, [postmaster], timeout=10)
+
+    @staticmethod
     async def _database(postgres: PostgresProcess) -> str:
         """The URL of a new database with the catalog's tables."""
         name = f"t{uuid4().hex[:12]}"
@@ -131,10 +145,7 @@ class Distributed:
 
     async def close(self) -> None:
         """Ends what servers shared, with its data."""
-        if self._postgres is not None:
-            await self._postgres.__aexit__()
-        if self._objects is not None:
-            self._objects.close()
+        await self._ending.aclose()
 
 
 class Deployments:

@@ -24,13 +24,14 @@ class Desk:
     def __init__(self, store: Store, tenant: str = "") -> None:
         self.store = store
         self.tenant = tenant or f"t-{secrets.token_hex(4)}"
+        self._keyspace = Keyspace(len(store.commits.shards))
 
     def key(self, sid: str = "s") -> SessionKey:
         return SessionKey(self.tenant, sid)
 
     def keys(self, sid: str = "s") -> SessionKeys:
         """Where the store keeps the session."""
-        return Keyspace(len(self.store.commits.shards)).session(self.key(sid))
+        return self._keyspace.session(self.key(sid))
 
     def new(self, sid: str = "s", *, idempotency_key: str = "", body: bytes = b"", **begins_with: Any) -> Write:
         """The first write of a session; `begins_with` are fields of SessionCreated."""

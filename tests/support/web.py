@@ -45,7 +45,7 @@ async def called(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """The application behind uvicorn; `host:port`, for what needs connections: those that break, and WebSockets."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", ws="websockets-sansio"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await wait_until(lambda: server.started or serving.done(), timeout=30, description="uvicorn serves")

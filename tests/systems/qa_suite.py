@@ -70,6 +70,21 @@ def check_footer(context: QAContext) -> str:
     return context.outputs["open_page"]["title"]
 
 
+class Diary:
+    """What the nodes of the long test wrote, and what they wait for."""
+
+    def __init__(self, directory: Path) -> None:
+        self.file, self.report = directory / "diary", directory / "report"
+
+    @property
+    def inputs(self):
+        return {"diary": str(self.file), "report": str(self.report)}
+
+    @property
+    def nodes(self):
+        return self.file.read_text().split() if self.file.exists() else []
+
+
 long_running = Workflow("long_running_test", purpose="import everything and wait for the report")
 
 

@@ -70,6 +70,14 @@ class TestFeatures:
             assert [found.get(each) for each in ids] == [status] * 2
             assert found[other.id] == "active"  # of another back end
 
+    async def test_sessions_are_there_after_the_next_start(self, target, name):
+        manager = SessionManager(target, project=name)
+        async with manager:
+            session = await manager.create_session()
+        async with manager:
+            assert (await manager.get_session(session.id)).id == session.id
+            await counted(manager, active_sessions=1, total_sessions_created=0)
+
 
 class TestSessionModel:
     async def test_what_a_session_contains(self, manager, name):

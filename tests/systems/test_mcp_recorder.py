@@ -18,6 +18,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 import sojourn
 from sojourn.integrations.mcp import RECORD_KEY, SessionRecorder, current_call, session_meta
+from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2_000)
@@ -170,6 +171,29 @@ class TestWhatIsRecorded:
         assert (info.state, info.usage.cost, info.usage.total_tokens) == ({"language": "fr"}, 0.25, 10)
         assert current_call() is None
 
+    async def test_each_round_of_a_call_that_asks_for_input(self, client, session):
+        question = types.ElicitRequestFormParams(message="Sure?", requested_schema={"type": "object", "properties": {}})
+
+        async def called(ctx, params):
+            if not params.input_responses:
+                return types.InputRequiredResult(input_requests={"sure": types.ElicitRequest(params=question)})
+            return types.CallToolResult(content=[types.TextContent(text="deleted")])
+
+        async def sure(context, params):
+            return types.ElicitResult(action="accept", content={})
+
+        async def listed(ctx, params):
+            return types.ListToolsResult(tools=[types.Tool(name="delete", input_schema={"type": "object"})])
+
+        server = Server("tools", on_list_tools=listed, on_call_tool=called)
+        server.middleware.append(recording(client, argument=None))
+        async with Client(server, elicitation_callback=sure) as caller:
+            result = await caller.call_tool("delete", {"path": "src"}, meta=session_meta(session.id))
+        assert result.content[0].text == "deleted"
+        asked, done = [call async for call in session.invocations()]
+        assert asked.result["inputRequests"]["sure"]["params"]["message"] == "Sure?"
+        assert (asked.status, done.status, done.result) == ("succeeded", "succeeded", "deleted")
+
 
 class TestHandles:
     @pytest.mark.parametrize("make", [high_level, low_level])
@@ -295,7 +319,7 @@ class TestFailures:
             for _ in range(3):
                 result = await caller.call_tool("git_log", {"path": "src", "session_id": session.id})
                 assert result.structured_content == {"commits": ["changed src"]}
-                assert record(result)["outcome"] == "pending"
+                assert record(result)["outcome"] in ("pending", "lost")
 
     async def test_a_start_that_was_lost_is_made_up_for(self, client, session):
         class BrieflyAway(SessionRecorder):
@@ -310,6 +334,24 @@ class TestFailures:
         async with calling(BrieflyAway(client, patience=PATIENCE)) as caller:
             await caller.call_tool("git_log", {"path": "src", "session_id": session.id})
         assert (await only_call(session)).status == "succeeded"
+
+    async def test_a_call_is_recorded_though_the_service_restarts_meanwhile(self, tmp_path):
+        patient = sojourn.Timeouts(total=100, attempt=100)
+        async with (
+            ServerUnderTest(data_dir=tmp_path) as server,
+            sojourn.Client(server.target, timeouts=patient) as client,
+        ):
+            session = await client.create_session()
+
+            async def restart() -> str:
+                await server.start()
+                return "restarted"
+
+            async with calling(recording(client), restart) as caller:
+                await server.kill()
+                result = await caller.call_tool("restart", {"session_id": session.id})
+            assert record(result)["outcome"] == "recorded"
+            assert (await only_call(session)).result == {"result": "restarted"}
 
     async def test_calls_that_must_be_recorded_are_refused_when_they_cannot_be(self, client, session, nobody):
         runs = []
@@ -331,7 +373,7 @@ class TestFailures:
         away = SessionRecorder(nobody, required=True, patience=0.05)
         async with calling(away, deploy) as caller:
             refused = await caller.call_tool("deploy", {"session_id": session.id})
-            assert "does not answer" in refused.content[0].text
+            assert "cannot be recorded" in refused.content[0].text
         assert runs == [1]
 
 
@@ -340,15 +382,21 @@ class TestWhatIsKeptOut:
         def login(user: str, dbPassword: str) -> dict[str, str]:  # noqa: N803
             return {"token": "tok-12345", "said": f"welcome {user}, tok-12345 for {dbPassword}"}
 
-        async with calling(recording(client, messages=True), login) as caller:
+        def whoami() -> str:
+            return '{"name": "Lovelace", "X-Auth-Token": "tok-67890"}'
+
+        async with calling(recording(client, messages=True), login, whoami) as caller:
             arguments = {"user": "ada", "dbPassword": "swordfish", "session_id": session.id}
             result = await caller.call_tool("login", arguments)
             assert "swordfish" in result.content[0].text
             await caller.call_tool("login", {"dbPassword": "swordfish", "session_id": session.id})  # tells what it got
+            await caller.call_tool("whoami", {"session_id": session.id})
         events = [event.model_dump_json() async for event in session.events()]
         assert "welcome ada" in "".join(events)
         assert "Field required" in "".join(events)
-        assert not [event for event in events if "swordfish" in event or "tok-12345" in event]
+        assert "Lovelace" in "".join(events)
+        secrets = ("swordfish", "tok-12345", "tok-67890")
+        assert not [event for event in events if any(secret in event for secret in secrets)]
 
     async def test_what_a_hook_takes_out(self, client, session):
         def pay(card: str) -> str:

@@ -1,9 +1,11 @@
 """The MCP server of `sojourn mcp`: its tools, and the program over standard input and output and over HTTP."""
 
 import asyncio
+import importlib
 import json
 import os
 import subprocess
+import sys
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -120,12 +122,14 @@ class TestTools:
                 made = await use(agent, "create_session", purpose=f"{word} {number}", tags=[word])
                 ids.append(made["session_id"])
             await use(agent, "add_message", session_id=ids[0], role="user", content="the gazebo leans to the left")
-            await use(agent, "complete_session", session_id=ids[0], status="failed", error="no scaffold")
+            await use(agent, "complete_session", session_id=ids[0], status="failed", error='{"missing": "scaffold"}')
 
             listed = await use(agent, "list_sessions", tags=[word], limit=2)
             assert ([one["session_id"] for one in listed["sessions"]], listed["more"]) == (ids[:0:-1], True)
             failed = await use(agent, "list_sessions", tags=[word], status="failed")
-            assert [(one["session_id"], one["error"]) for one in failed["sessions"]] == [(ids[0], "no scaffold")]
+            assert [(one["session_id"], one["error"]) for one in failed["sessions"]] == [
+                (ids[0], '{"missing": "scaffold"}')
+            ]
             (found,) = (await use(agent, "search_sessions", query="gazebo leans", sources=["message"]))["found"]
             assert (found["session"]["session_id"], found["matches"]) == (ids[0], ["the gazebo leans to the left"])
 
@@ -168,11 +172,10 @@ class TestTools:
 
 
 @asynccontextmanager
-async def by_hand(*arguments, **environment):
+async def by_hand(*arguments):
     """`sojourn mcp` as a process whose pipes the test reads and writes itself."""
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM, "mcp", *arguments, stdin=-1, stdout=-1, stderr=-1, env=os.environ | environment
-    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SOJOURN_")}
+    process = await asyncio.create_subprocess_exec(PROGRAM, "mcp", *arguments, stdin=-1, stdout=-1, stderr=-1, env=own)
     try:
         yield process
     finally:
@@ -212,11 +215,10 @@ def served(sojourn_server):
 class TestProgram:
     async def test_programs_share_a_directory_over_stdio(self, tmp_path):
         """`SESSION_STORAGE_PATH`: the directory that sessions are kept in. Nobody started a server."""
-        (tmp_path / "config.toml").touch()
-        places = {"SOJOURN_DATA_DIR": str(tmp_path / ".sessions"), "SOJOURN_CONFIG_FILE": str(tmp_path / "config.toml")}
-        how = StdioServerParameters(command=str(PROGRAM), args=["mcp", "--user", "ada"], env=places)
+        place = ["--data-dir", str(tmp_path / ".sessions")]
+        how = StdioServerParameters(command=str(PROGRAM), args=["mcp", "--user", "ada", *place])
         with (tmp_path / "log").open("w") as errors:
-            async with Client(stdio_client(how, errlog=errors)) as agent, by_hand(**places) as other:
+            async with Client(stdio_client(how, errlog=errors)) as agent, by_hand(*place) as other:
                 made = await use(agent, "create_session", purpose="remember me")
                 assert made["user_id"] == "ada"
                 own = {"session_id": made["session_id"]}
@@ -234,7 +236,6 @@ class TestProgram:
 
                 assert (await use(agent, "get_state", **own))["values"] == {"seen": True}
         assert any((tmp_path / ".sessions").iterdir())
-        assert (tmp_path / "log").read_text() == ""
 
     @pytest.mark.parametrize("mode", ERAS)
     async def test_over_http(self, sojourn_server, served, mode):
@@ -244,10 +245,20 @@ class TestProgram:
         async with sojourn.Client(sojourn_server) as client:
             assert (await client.get_session(made["session_id"])).info.purpose == "over HTTP"
 
-    def test_readable_when_it_cannot_serve(self):
+    def test_readable_when_it_cannot_serve(self, monkeypatch):
         away = CliRunner().invoke(main, ["mcp", "--target", "localhost:1"])
         assert (away.exit_code, away.stdout) == (4, "")
         assert "no server answers at localhost:1" in away.stderr
         wrong = CliRunner().invoke(main, ["mcp", "--http", "nowhere"])
         assert (wrong.exit_code, wrong.stdout) == (2, "")
         assert "for example 127.0.0.1:8931" in wrong.stderr
+        both = CliRunner().invoke(main, ["mcp", "--target", "localhost:1", "--data-dir", "somewhere"])
+        assert (both.exit_code, both.stdout) == (2, "")
+        for name in [name for name in sys.modules if name.startswith("sojourn.integrations.mcp")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
+        missing = CliRunner().invoke(main, ["mcp"])
+        assert (missing.exit_code, missing.stdout) == (1, "")
+        assert "pip install 'sojourn[mcp]'" in missing.stderr
+        with pytest.raises(ImportError, match=r"pip install 'sojourn\[mcp\]'"):
+            importlib.import_module("sojourn.integrations.mcp")

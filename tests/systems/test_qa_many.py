@@ -7,7 +7,7 @@ import re
 import secrets
 
 import sojourn
-from sojourn import ArtifactAttached
+from sojourn import ArtifactAttached, LogAppended
 from sojourn.qa import QAClient, QAContext, Workflow
 
 CLIENTS = 100
@@ -126,9 +126,10 @@ async def test_nothing_crosses_from_one_of_a_hundred_runs_to_another(client, tmp
 
         async def check(canary, session_id):
             session = await client.get_session(session_id)
-            held = await held_by(session)
-            assert canaries(held) == {canary}
-            info, _, photos = held
+            info, events, photos = await held_by(session)
+            assert [canaries(part) for part in (info, events, photos)] == [{canary}] * 3
+            lines = [change for event in events for change in event.changes if isinstance(change, LogAppended)]
+            assert canaries(lines) == {canary}
             assert info.user_id == f"user-{canary}"
             assert info.status == "completed"
             assert info.state["canary"] == canary

@@ -237,12 +237,15 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("define", "problem"),
         [
-            (lambda: Workflow("", register=False), "needs a name"),
+            (lambda: Workflow("", register=False), "'' is no name of a test"),
+            (lambda: Workflow("a\nb", register=False), "is no name of a test"),
+            (lambda: Workflow("x" * 201, register=False), "is no name of a test"),
+            (lambda: step(name="\t")(print), "is no name of a step"),
             (lambda: Workflow("a", register=False, threads=0), "threads of test 'a' is 0"),
             (lambda: Workflow("a", register=False, max_concurrent=0), "max_concurrent of test 'a' is 0"),
             (lambda: Workflow("a", register=False).order(), "has no nodes"),
             (lambda: Workflow("a", register=False).add(None), "is no function"),
-            (lambda: Workflow("a", register=False).add(functools.partial(print)), "has no name"),
+            (lambda: Workflow("a", register=False).add(functools.partial(print)), "'' is no name of a node"),
             (lambda: Workflow("a", register=False).add(print, retries=-1), "retries of node 'print' are -1"),
             (lambda: Workflow("a", register=False).add(print, timeout=1), "cannot be stopped"),
         ],

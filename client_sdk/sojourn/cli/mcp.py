@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _DATA_DIR_VARIABLE = "SOJOURN_DATA_DIR"
 _DATA_DIR = "sojourn-data"
+_CONNECT_SECONDS = 3.0
+"""Agents wait for their tools before they begin."""
 
 
 @command(
@@ -37,7 +40,7 @@ _DATA_DIR = "sojourn-data"
 @click.option("--read-only", is_flag=True, help="Only tools that change nothing.")
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path),
-    help=f"Where sessions are kept when there is no server to talk to. [{_DATA_DIR_VARIABLE}, ./{_DATA_DIR}]",
+    help=f"Keep sessions here, with an embedded server. [when no other answers: {_DATA_DIR_VARIABLE}, ./{_DATA_DIR}]",
 )  # fmt: skip
 def mcp(
     server: Server,
@@ -50,9 +53,11 @@ def mcp(
     """Serve the sessions to agents, as tools of the Model Context Protocol.
 
     The agent creates, finds, resumes and annotates its sessions with them. Sessions are on the server that --target,
-    the environment or the profile names; else on the one at localhost:7431 if it answers; else on an embedded one that
-    keeps them in --data-dir and that all who use that directory share.
+    the environment or the profile names; else on the one at localhost:7431 if it answers; else, and always with
+    --data-dir, on an embedded one that keeps them in a directory and that all who use it share.
     """
+    if data_dir is not None and server.is_named_by_flag:
+        raise CommandError("--data-dir and --target exclude each other: choose one", code=ExitCode.USAGE)
     place = _address(address) if address is not None else None
     try:
         import sojourn.integrations.mcp  # noqa: F401 - only to tell what is missing
@@ -63,22 +68,38 @@ def mcp(
 
 
 async def _serve(server: Server, place: tuple[str, int] | None, read_only: bool, data_dir: Path | None) -> None:
-    from sojourn import embedded
+    import sojourn
     from sojourn.integrations.mcp import serving, sojourn_server
 
-    from ._connect import connected
+    from ._connect import _tls
 
-    directory = data_dir or os.environ.get(_DATA_DIR_VARIABLE) or _DATA_DIR
-    named = server.target if server.origins.get("target") else None
+    is_named = data_dir is None and bool(server.origins.get("target"))
     async with (
-        embedded.resolve(named, data_dir=directory) as target,
-        connected(replace(server, target=target), retry_for=30.0) as client,
+        _target(server.target if is_named else None, data_dir) as target,
+        sojourn.Client(
+            target,
+            api_key=server.api_key,
+            tls=is_named and _tls(server),
+            project=server.project,
+            user_id=server.user,
+            writer="mcp",
+            timeouts=sojourn.Timeouts(connect=_CONNECT_SECONDS),
+        ) as client,
     ):
         tools = sojourn_server(client, read_only=read_only)
         if place is None:
             await serving.serve_stdio(tools)
         else:
             await serving.serve_http(tools, *place, told=lambda url: _tell(url, place[0]))
+
+
+def _target(named: str | None, data_dir: Path | None) -> AbstractAsyncContextManager[str]:
+    """The server that is named; else that of the directory; else one that is found."""
+    from sojourn import embedded
+
+    if data_dir is not None:
+        return embedded.server(data_dir)
+    return embedded.resolve(named, data_dir=os.environ.get(_DATA_DIR_VARIABLE) or _DATA_DIR)
 
 
 def _tell(url: str, host: str) -> None:

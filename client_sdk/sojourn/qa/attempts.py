@@ -1,121 +1,102 @@
-"""Calling what users wrote: in the event loop, or in the run's own thread."""
+"""Attempts at a node: what came of them."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import functools
-import inspect
-import traceback
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-)
-from types import TracebackType
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from ..enums import StepStatus
+from . import screenshots
+from .calling import Caller
 from .context import QAContext
-from .logs import shortened
-from .workflow import Function
+from .failures import is_end, text_of, trace_of
+from .record import NodeRecord
+from .values import as_json
+from .workflow import Node
 
-_OURS = __package__
-_MOST_TRACEBACK = 32_000
-"""Characters."""
-
-
-def is_end(error: BaseException) -> bool:
-    """Whether it ends the run, and is no failure of what was called."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+_PHOTO_SECONDS = 10.0
+"""How long a browser may take for the picture of a failure."""
 
 
-def text_of(error: BaseException) -> str:
-    """The error in a line."""
-    return shortened(": ".join(filter(None, (type(error).__name__, str(error)))), 8_000)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a node."""
+
+    node: NodeRecord
+    error: BaseException | None = None
+    """What it raised."""
+    photo: bytes | None = None
+    """What its page looked like then."""
 
 
-def trace_of(error: BaseException) -> str:
-    """The error's traceback, from what was called on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_globals.get("__package__") == _OURS:
-        trace = trace.tb_next
-    return shortened("".join(traceback.format_exception(type(error), error, trace)), _MOST_TRACEBACK)
+class Attempts:
+    """Runs the nodes of one run.
 
+    run: its number.
+    """
 
-class Caller:
-    """Calls functions: `async def` ones in the event loop, plain ones in threads of the run's own."""
-
-    def __init__(self, threads: int) -> None:
-        self._most = threads
-        self._threads: ThreadPoolExecutor | None = None
-
-    async def call(self, function: Function, context: QAContext, timeout: float | None = None) -> Any:
-        """Call it; what it returns. Raises TimeoutError after `timeout` seconds."""
-        if not _is_async(function):
-            result = await self.in_thread(function, context)
-            return await result if inspect.isawaitable(result) else result
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                return await function(context)
-        except TimeoutError:
-            if limit.expired():
-                raise TimeoutError(f"took longer than {timeout:g} s") from None
-            raise
-
-    async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a plain function in the run's thread, which is the same each time unless there are several."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="sojourn-qa")
-        # Writes made there belong to the run, too.
-        call = functools.partial(contextvars.copy_context().run, _called, function, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    def setup(self, function: Function, context: QAContext) -> AbstractAsyncContextManager[Any]:
-        """What a workflow sets up, to be entered."""
-        if inspect.isasyncgenfunction(function):
-            return asynccontextmanager(function)(context)
-        if inspect.isgeneratorfunction(function):
-            return _InThread(self, contextmanager(function)(context))
-        made = function(context)
-        if isinstance(made, AbstractAsyncContextManager):
-            return made
-        if isinstance(made, AbstractContextManager):
-            return _InThread(self, made)
-        raise TypeError("a setup is a generator function with one yield, or returns a context manager")
-
-    def close(self) -> None:
-        """Let go of the threads. One that still works ends when it is done."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-class _InThread(AbstractAsyncContextManager[Any]):
-    def __init__(self, caller: Caller, made: AbstractContextManager[Any]) -> None:
+    def __init__(self, caller: Caller, run: int) -> None:
         self._caller = caller
-        self._made = made
+        self._run = run
+        self._failures: list[BaseException] = []
 
-    async def __aenter__(self) -> Any:
-        return await self._caller.in_thread(self._made.__enter__)
+    async def make(self, node: Node, context: QAContext) -> Outcome:
+        """Call a node as often as it may be called. Raises only what ends the run."""
+        for attempt in range(node.retries + 1):
+            began = time.perf_counter()
+            try:
+                result = await self._caller.call(node.function, context, node.timeout)
+                return self.passed(node.name, began, result)
+            except BaseException as error:
+                if is_end(error):
+                    raise
+                if attempt == node.retries:
+                    return self.failed(began, error, await self._photograph(context))
+                context.log.warning("attempt %d failed: %s", attempt + 1, text_of(error))
+        raise AssertionError("unreachable")
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._caller.in_thread(self._made.__exit__, None, None, None)
+    def passed(self, name: str, began: float, result: Any) -> Outcome:
+        """The outcome of a node that returned. Raises OutputError for what cannot be kept."""
+        output = as_json(result, f"what node {name!r} returned", name)
+        return Outcome(NodeRecord(StepStatus.PASSED, self._run, _since(began), output))
+
+    def failed(self, began: float, error: BaseException, photo: bytes | None = None) -> Outcome:
+        """The outcome of a node that raised. One that ends with the error of a step it called has not failed again."""
+        if any(error is known for known in self._failures):
+            reason = "ended by a step that failed"
+            return Outcome(NodeRecord(StepStatus.SKIPPED, self._run, _since(began), error=reason), error)
+        self._failures.append(error)
+        output = {"error_type": type(error).__name__, "traceback": trace_of(error)}
+        return Outcome(NodeRecord(StepStatus.FAILED, self._run, _since(began), output, text_of(error)), error, photo)
+
+    def skipped(self, reason: str) -> Outcome:
+        """The outcome of a node that is not run."""
+        return Outcome(NodeRecord(StepStatus.SKIPPED, self._run, error=reason))
+
+    async def _photograph(self, context: QAContext) -> bytes | None:
+        """What the page looks like; None when there is none, or when it cannot be told."""
+        if context.page is None:
+            return None
+        try:
+            async with asyncio.timeout(_PHOTO_SECONDS):
+                return await screenshots.take_in_loop(context.page, self._caller.in_thread)
+        except Exception as error:
+            context.log.warning("no screenshot of the failure: %s", text_of(error))
+            return None
 
 
-def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+def photographed(context: QAContext) -> bytes | None:
+    """What the page of a plain function looks like, in whose thread this is."""
     try:
-        return function(*arguments)
-    except StopIteration as error:
-        # No future can hold it: who waits would wait for ever.
-        raise RuntimeError("raised StopIteration") from error
+        taken = screenshots.take(context.page) if context.page is not None else None
+    except Exception as error:
+        context.log.warning("no screenshot of the failure: %s", text_of(error))
+        return None
+    return taken if isinstance(taken, bytes) else None
 
 
-def _is_async(function: Function) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+def _since(began: float) -> timedelta:
+    return timedelta(seconds=time.perf_counter() - began)

@@ -19,6 +19,7 @@ from .values import Values
 if TYPE_CHECKING:
     from ..client import Client
     from ..session import SessionHandle
+    from .steps import Steps
 
 
 class Hands(Protocol):
@@ -27,6 +28,9 @@ class Hands(Protocol):
     client: Client
     session: SessionHandle
     loop: asyncio.AbstractEventLoop
+    steps: Steps
+
+    async def take_screenshot(self, source: object) -> bytes: ...
 
     async def keep_screenshot(self, node: str, phase: str, name: str | None, data: bytes) -> Screenshot: ...
 
@@ -219,7 +223,9 @@ class QAContext:
         return QAContext(self.test_name, _shared=self._shared, _node=node)
 
     async def _take(self, phase: str, source: object, name: str | None) -> Screenshot:
-        return await self._keep(phase, name, await screenshots.take_in_loop(source))
+        hands = self._shared.hands
+        data = await (hands.take_screenshot(source) if hands is not None else screenshots.take_in_loop(source))
+        return await self._keep(phase, name, data)
 
     async def _keep(self, phase: str, name: str | None, data: bytes | Awaitable[object]) -> Screenshot:
         taken = data if isinstance(data, bytes) else screenshots.image(await data)

@@ -4,47 +4,41 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from .context import QAContext
-from .workflow import F, Function
-
-
-class InlineSteps(Protocol):
-    """A run that records the steps its functions call."""
-
-    async def step(self, context: QAContext, name: str, call: Function) -> Any: ...
-
-    def plain_step(self, context: QAContext, name: str, call: Function) -> Any: ...
+from .steps import Steps
+from .workflow import F, check_name
 
 
 def inline(function: F, name: str | None) -> F:
-    """The function, recorded as a node of whichever run calls it."""
+    """The function, recorded as a node of whichever run calls it. Raises WorkflowError."""
     node = name or function.__name__
+    check_name(node, "step")
 
     @functools.wraps(function)
     async def step(*arguments: Any, **named: Any) -> Any:
         found = _run_of(arguments, named)
         if found is None:
             return await function(*arguments, **named)
-        context, run = found
-        return await run.step(context, node, lambda inner: function(*_with(inner, arguments), **_named(inner, named)))
+        context, steps = found
+        return await steps.call(context, node, lambda inner: function(*_with(inner, arguments), **_named(inner, named)))
 
     @functools.wraps(function)
     def plain(*arguments: Any, **named: Any) -> Any:
         found = _run_of(arguments, named)
         if found is None:
             return function(*arguments, **named)
-        context, run = found
-        return run.plain_step(context, node, lambda inner: function(*_with(inner, arguments), **_named(inner, named)))
+        context, steps = found
+        return steps.call_plain(context, node, lambda inner: function(*_with(inner, arguments), **_named(inner, named)))
 
     return cast(F, step if inspect.iscoroutinefunction(function) else plain)
 
 
-def _run_of(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[QAContext, InlineSteps] | None:
+def _run_of(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[QAContext, Steps] | None:
     for each in (*arguments, *named.values()):
         if isinstance(each, QAContext) and each._shared.hands is not None:
-            return each, cast(InlineSteps, each._shared.hands)
+            return each, each._shared.hands.steps
     return None
 
 

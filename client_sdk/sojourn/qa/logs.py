@@ -14,6 +14,10 @@ from ..enums import LogLevel
 MOST_CHARACTERS = 64_000
 """Of a line; longer ones lose their middle."""
 
+_MOST_LINES = 200
+_MOST_IN_A_WRITE = 128_000
+"""Characters; the rest of the write's room is for what comes with the lines."""
+
 _parent = logging.getLogger("sojourn.qa")
 
 
@@ -78,12 +82,18 @@ class Sink(logging.Handler):
             with suppress(RuntimeError):  # the loop has ended, and the run with it
                 self._loop.call_soon_threadsafe(self._add, line)
 
-    def take(self, most: int | None = None) -> list[Line]:
-        """The oldest lines that nobody took yet."""
-        taken, self._lines = self._lines[:most], self._lines[len(self._lines) if most is None else most :]
+    def take(self) -> list[Line]:
+        """The oldest lines that nobody took yet, no more than a write has room for."""
+        taken, room = 0, _MOST_IN_A_WRITE
+        for line in self._lines[:_MOST_LINES]:
+            room -= len(line.text)
+            if room < 0 and taken:
+                break
+            taken += 1
+        lines, self._lines = self._lines[:taken], self._lines[taken:]
         if not self._lines:
             self.waiting.clear()
-        return taken
+        return lines
 
     def put_back(self, lines: list[Line]) -> None:
         """Lines that were taken could not be written."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .._transport.values import invalid
 from ..changes import LogAppended
 from ..client import Client
 from ..config import TLS, Seconds
@@ -175,6 +176,8 @@ class QASessionManager:
 
     async def get_session_logs(self, session_uuid: str, lines: int = 100) -> str:
         """The newest lines of a session's log, the oldest first. Raises SessionNotFoundError."""
+        if lines < 0:
+            raise invalid("lines", "0 or more")
         found: list[str] = []
         async with self._connected() as client:
             events = client.session(session_uuid).events(kinds=ChangeKind.LOG_APPENDED, reverse=True)

@@ -14,12 +14,10 @@ from ..errors import InvalidRequestError, StateLimitExceededError
 from ..session import SessionHandle
 from ..write import Write
 from .errors import OutputError
-from .logs import Sink, shortened
+from .failures import text_of
+from .logs import Sink
 from .record import OUTPUT, NodeRecord, SessionRecord
 from .values import Values, as_json
-
-_MOST_LINES = 200
-"""In one write."""
 
 
 class Recorder:
@@ -46,10 +44,20 @@ class Recorder:
         self._outputs = outputs
         self._turn = asyncio.Lock()
 
-    async def begin(self, state: Mapping[str, Any]) -> None:
-        """Record that a run begins."""
+    async def begin(self) -> None:
+        """Write what the record says of the run that begins."""
+        record = self.record
         async with self._write() as write:
-            write.set_state(state)
+            write.set_state(
+                {
+                    "run": record.run,
+                    "run_id": record.run_id,
+                    "browser_session": record.browser_session,
+                    "results_dir": record.results_dir,
+                    "workflow": record.workflow,
+                    "inputs": record.inputs,
+                }
+            )
 
     async def ended(self, name: str, node: NodeRecord) -> NodeRecord:
         """Record an outcome, with the results, outputs and lines so far; the outcome as it was recorded.
@@ -63,7 +71,7 @@ class Recorder:
             self._results.revert(self.record.results, all_new=all_new)
             self._outputs.revert(self.record.all_outputs(), all_new=all_new)
             self._log.error("%s left what cannot be kept: %s", name, error)
-            node = NodeRecord(StepStatus.FAILED, node.run, node.duration, None, f"{type(error).__name__}: {error}")
+            node = NodeRecord(StepStatus.FAILED, node.run, node.duration, None, text_of(error))
             await self._end(name, node)
         return node
 
@@ -97,7 +105,7 @@ class Recorder:
                 run=node.run,
                 duration=node.duration or timedelta(0),
                 output=node.output,
-                error=shortened(node.error) or None,
+                error=node.error or None,
             )
         self._keep(kept)
         self.record.ended(name, node)
@@ -106,7 +114,7 @@ class Recorder:
     async def _write(self) -> AsyncIterator[Write]:
         """A write that begins with the lines so far."""
         async with self._turn:
-            lines = self._sink.take(_MOST_LINES)
+            lines = self._sink.take()
             try:
                 async with self._session.write() as write:
                     for line in lines:

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..session import SessionHandle
 
-LEASE_SECONDS = 6.0
-"""How long a machine that vanished keeps a session from being resumed. A process that dies lets go at once."""
+LEASE_SECONDS = 15.0
+"""How long a machine that vanished keeps a session from being resumed, and how long the service may be away without a
+run being lost. A process that dies lets go at once."""
+
+_EXCLUSIVE = "requests_per_session"
+"""The limit that another run of the session reaches."""
 
 IfRunning = Literal["wait", "refuse"]
 """What to do while another runs the same session."""
@@ -68,7 +72,7 @@ async def run_session(client: Client, session: SessionHandle, workflow: Workflow
 async def _run(client: Client, session: SessionHandle, workflow: Workflow, asked: Asked) -> SessionRecord | None:
     """The session's record after the run; None when another's run ended the session meanwhile."""
     request = session.track(
-        f"run {workflow.name}"[:128],
+        f"run {workflow.name}",
         exclusive=True,
         policy=RequestPolicy.REJECT if asked.if_running == "refuse" else RequestPolicy.QUEUE,
         timeout=asked.timeout,
@@ -82,9 +86,10 @@ async def _run(client: Client, session: SessionHandle, workflow: Workflow, asked
             directory = ResultsDirectory.create(asked.results_dir, workflow.name, datetime.now(UTC))
             run = Run(client, session, request, workflow, record, directory, left=left)
             await run.execute()
-            return run.record
+            return record
     except (LimitExceededError, QueueTimeoutError) as error:
-        if request.fencing_token:
+        other = isinstance(error, LimitExceededError) and error.limit_name != _EXCLUSIVE
+        if request.fencing_token or other:
             raise
         raise SessionBusyError(f"session {session.id!r} is being run elsewhere", session_id=session.id) from error
     except (RequestCancelledError, SessionEndedError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from .._transport.values import invalid
 from ..models import Artifact
 
 EXPECTED = "a Playwright page, a Selenium driver, bytes or the path of a file"
+
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments in some thread."""
 
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png", ".png"),
@@ -89,11 +92,11 @@ def take(source: object) -> bytes | Awaitable[object]:
     return taken if inspect.isawaitable(taken) else image(taken)
 
 
-async def take_in_loop(source: object) -> bytes:
+async def take_in_loop(source: object, in_thread: InThread = asyncio.to_thread) -> bytes:
     """The bytes, without stopping the event loop. Raises what `take` does."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
-    taken = take(source) if is_async(source) else await asyncio.to_thread(take, source)
+    taken = take(source) if is_async(source) else await in_thread(take, source)
     return taken if isinstance(taken, bytes) else image(await taken)
 
 

@@ -24,6 +24,9 @@ After = str | Function | Iterable[str | Function]
 """Nodes by their names, or by their functions."""
 
 
+MOST_NAME_BYTES = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node of a workflow."""
@@ -38,6 +41,16 @@ class Node:
     """Seconds an attempt may take. None: any time."""
     always: bool = False
     """Whether it is run again by every run that has anything left to do, although it has passed."""
+
+
+def check_name(name: object, what: str, test: str = "") -> None:
+    """Raises WorkflowError for what a session cannot have as a name."""
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name.encode()) <= MOST_NAME_BYTES:
+        raise WorkflowError(
+            f"{name!r} is no name of a {what}",
+            test=test if isinstance(test, str) else "",
+            expected=f"1 to {MOST_NAME_BYTES} bytes of text without control characters",
+        )
 
 
 class Workflow:
@@ -77,8 +90,7 @@ class Workflow:
         registry: Registry | None = None,
         register: bool = True,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise WorkflowError("a test needs a name", expected="text that is not empty")
+        check_name(name, "test", name)
         for field, number in (("threads", threads), ("max_concurrent", max_concurrent)):
             if number is not None and number < 1:
                 raise WorkflowError(f"{field} of test {name!r} is {number}", test=name, expected="1 or more")
@@ -183,9 +195,8 @@ class Workflow:
         """Add a node; see `step`."""
         if not callable(function):
             raise WorkflowError(f"a node of test {self.name!r} is no function", test=self.name, expected="a function")
-        name = name or getattr(function, "__name__", "")
-        if not name:
-            raise WorkflowError(f"a node of test {self.name!r} has no name", test=self.name, expected="a name")
+        name = name or str(getattr(function, "__name__", ""))
+        check_name(name, "node", self.name)
         known = self._nodes.get(name)
         if known is not None and origin.of_function(known.function) != origin.of_function(function):
             raise DuplicateNameError(

@@ -69,16 +69,21 @@ class SessionManager(TrackingMethods):
         queue_timeout: Seconds | None = 30.0,
         on_shutdown: Ending = "keep",
     ) -> None:
-        # Over a limit a client tries again for a while; nobody waits half a minute for a 429.
-        client = client or Client(target, writer="fastapi", timeouts=Timeouts(total=3))
-        super().__init__(client, max_concurrent_requests=max_concurrent_requests, queue_timeout=queue_timeout)
+
+        def connection() -> Client:
+            # Over a limit a client tries again for a while; nobody waits half a minute for a 429.
+            return client or Client(target, writer="fastapi", timeouts=Timeouts(total=3))
+
+        super().__init__(connection(), max_concurrent_requests=max_concurrent_requests, queue_timeout=queue_timeout)
+        self._connection = connection
         self._kind = kind
         self._project = project
         self._timeout = session_timeout
         self._requests_per_session = requests_per_session
         self._on_shutdown: Ending = on_shutdown
         self._made = set[str]()  # sessions to end with the application
-        self._tally = Tally(client, kind=kind, project=project, gone=self._made.discard)
+        self._tally = Tally(self._client, kind=kind, project=project, gone=self._made.discard)
+        self._stopped = False
 
     @classmethod
     def from_environment(cls, prefix: str, **arguments: Any) -> Self:
@@ -97,11 +102,18 @@ class SessionManager(TrackingMethods):
         return self._client
 
     async def start(self) -> None:
-        """Connect, and begin to count. Raises SojournError when the service cannot be reached."""
+        """Connect, and begin to count; also once more after `stop`, unless the client was given.
+
+        Raises SojournError when the service cannot be reached.
+        """
+        if self._stopped:
+            self._client = self._connection()
+            self._tally = Tally(self._client, kind=self._kind, project=self._project, gone=self._made.discard)
         await self._client.connect()
         try:
             await self._tally.start()
         except BaseException:
+            self._stopped = True
             await self._client.close()
             raise
 
@@ -111,6 +123,7 @@ class SessionManager(TrackingMethods):
             if self._on_shutdown != "keep":
                 await asyncio.gather(*(self._end(each, self._on_shutdown) for each in self._made))
         finally:
+            self._stopped = True
             await self._tally.stop()
             await self._client.close()
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from . import _conversations
 from . import _outputs as outputs
-from ._fields import AnyCallStatus, CallStatus, Level, Limit, Revision, Role, SessionId, StateValues
+from ._fields import AnyCallStatus, CallStatus, Error, Level, Limit, Revision, Role, SessionId, StateValues
 from ._toolbox import Toolbox, reading, writing
 
 
@@ -43,7 +43,7 @@ class ContentTools(Toolbox):
         arguments: Annotated[Any, Field(description="What it was called with; any JSON")] = None,
         result: Annotated[Any, Field(description="What it returned; any JSON")] = None,
         status: Annotated[CallStatus, Field(description="How it ended")] = "succeeded",
-        error: Annotated[str | None, Field(description="What went wrong, if something did")] = None,
+        error: Error = "",
         duration_ms: Annotated[float | None, Field(description="How long it took, in milliseconds", ge=0)] = None,
         cost: Annotated[float | None, Field(description="What it cost", ge=0)] = None,
         invocation_id: Annotated[str | None, Field(description="An id of your own; better leave it out")] = None,
@@ -56,7 +56,7 @@ class ContentTools(Toolbox):
                 arguments=arguments,
                 result=result,
                 status=status,
-                error=error,
+                error=error or None,
                 duration=None if duration_ms is None else duration_ms / 1000,
                 cost=cost,
                 invocation_id=invocation_id,

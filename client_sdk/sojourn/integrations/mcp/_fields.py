@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 SessionId = Annotated[str, Field(description="Id of the session, as create_session returned it", min_length=1)]
-Purpose = Annotated[str | None, Field(description="Why the session exists, in a sentence for people")]
+# Texts are never None: the SDK would take one that looks like JSON for what it says.
+Purpose = Annotated[str, Field(description="Why the session exists, in a sentence for people")]
 UserId = Annotated[str | None, Field(description="User the session belongs to")]
 Project = Annotated[str | None, Field(description="Project the session belongs to")]
 Tags = Annotated[list[str], Field(description="Short labels to find the session by")]
@@ -18,6 +19,7 @@ Revision = Annotated[
     int | None,
     Field(description="Do it only if the session is still at this revision, so that nobody else's change is lost"),
 ]
+Error = Annotated[str, Field(description="What went wrong, if something did")]
 AnyStatus = Literal["active", "completed", "failed", "abandoned", "cancelled", "expired"]
 EndStatus = Literal["completed", "failed", "abandoned", "cancelled"]
 Role = Literal["user", "assistant", "system", "tool"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp_types import RequestParamsMeta
 from pydantic import BaseModel
 
 ARGUMENT = "session_id"
@@ -25,13 +26,15 @@ _MOST_PAGES = 100
 Document = dict[str, Any]
 
 
-def session_meta(session_id: str, *, invocation_id: str | None = None) -> Any:
+def session_meta(session_id: str, *, invocation_id: str | None = None) -> RequestParamsMeta:
     """The `meta` of a tool call (`mcp.Client.call_tool`) that is to be recorded in a session.
 
     `invocation_id`: the id that the invocation gets, for example that of the model's own tool call. None: a new one.
     """
     meta = {SESSION_KEY: session_id}
-    return meta if invocation_id is None else meta | {INVOCATION_KEY: invocation_id}
+    if invocation_id is not None:
+        meta[INVOCATION_KEY] = invocation_id
+    return cast("RequestParamsMeta", meta)
 
 
 @dataclass(frozen=True, slots=True)

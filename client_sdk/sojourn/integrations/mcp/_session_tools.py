@@ -8,7 +8,20 @@ from pydantic import Field
 
 from . import _conversations
 from . import _outputs as outputs
-from ._fields import AnyStatus, EndStatus, Limit, Metadata, Project, Purpose, Revision, SessionId, Source, Tags, UserId
+from ._fields import (
+    AnyStatus,
+    EndStatus,
+    Error,
+    Limit,
+    Metadata,
+    Project,
+    Purpose,
+    Revision,
+    SessionId,
+    Source,
+    Tags,
+    UserId,
+)
 from ._toolbox import Toolbox, reading, writing
 
 
@@ -18,7 +31,7 @@ class SessionTools(Toolbox):
     @writing()
     async def create_session(
         self,
-        purpose: Purpose = None,
+        purpose: Purpose = "",
         tags: Tags = [],  # noqa: B006 - never changed; it is the schema's default
         metadata: Metadata = None,
         state: Annotated[dict[str, Any] | None, Field(description="State it begins with: JSON values by key")] = None,
@@ -35,7 +48,7 @@ class SessionTools(Toolbox):
         """
         session = await self._client.create_session(
             session_id,
-            purpose=purpose,
+            purpose=purpose or None,
             tags=tags,
             metadata=metadata,
             state=state,
@@ -58,13 +71,19 @@ class SessionTools(Toolbox):
         project: Project = None,
         status: Annotated[AnyStatus | None, Field(description="Only sessions in this status")] = None,
         tags: Annotated[list[str], Field(description="Only sessions with all these tags")] = [],  # noqa: B006
-        text: Annotated[str | None, Field(description="Only sessions with all these words in one text")] = None,
+        text: Annotated[str, Field(description="Only sessions with all these words in one text")] = "",
         parent: Annotated[str | None, Field(description="Only sessions that are a part of this one")] = None,
         limit: Limit = 20,
     ) -> outputs.SessionList:
         """List sessions, newest first. All conditions that are given must hold."""
         found = self._client.list_sessions(
-            user_id=user_id, project=project, status=status, tags=tags, text=text, parent=parent, limit=limit + 1
+            user_id=user_id,
+            project=project,
+            status=status,
+            tags=tags,
+            text=text or None,
+            parent=parent,
+            limit=limit + 1,
         )
         sessions = [outputs.SessionSummary.of(session) async for session in found]
         return outputs.SessionList(sessions=sessions[:limit], more=len(sessions) > limit)
@@ -111,7 +130,7 @@ class SessionTools(Toolbox):
     async def update_session(
         self,
         session_id: SessionId,
-        purpose: Purpose = None,
+        purpose: Purpose = "",
         add_tags: Tags = [],  # noqa: B006
         remove_tags: Annotated[list[str], Field(description="Tags to take away")] = [],  # noqa: B006
         metadata: Metadata = None,
@@ -120,7 +139,7 @@ class SessionTools(Toolbox):
     ) -> outputs.Written:
         """Change a session's purpose, tags or metadata; what is not given stays. Works on ended sessions, too."""
         revision = await self._client.session(session_id).update(
-            purpose=purpose,
+            purpose=purpose or None,
             add_tags=add_tags,
             remove_tags=remove_tags,
             metadata=metadata,
@@ -134,10 +153,10 @@ class SessionTools(Toolbox):
         self,
         session_id: SessionId,
         status: Annotated[EndStatus, Field(description="How it ended")] = "completed",
-        error: Annotated[str | None, Field(description="What went wrong, if something did")] = None,
+        error: Error = "",
     ) -> outputs.Written:
         """End a session as completed, failed, abandoned or cancelled. It is kept; resume_session goes on with it."""
-        revision = await self._client.session(session_id).complete(status=status, error=error)
+        revision = await self._client.session(session_id).complete(status=status, error=error or None)
         return outputs.Written(session_id=session_id, revision=revision)
 
     @writing()

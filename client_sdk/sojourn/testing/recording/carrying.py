@@ -13,8 +13,9 @@ from ...client import Client
 from ...errors import SojournError
 from .baselines import compared, run_before
 from .delivering import POLL, Delivery, RefusedError
+from .places import remove_remains, remove_run, run_directories
 from .servers import Connection, UnresolvedError, connection
-from .spool import Spool, is_left_behind, remove_remains, remove_run, run_directories
+from .spool import Spool, is_left_behind
 from .state import State, write_known
 
 _AWAY = (SojournError, UnresolvedError, OSError)
@@ -42,6 +43,7 @@ class Courier:
                 await self._attempt()
                 return
             except RefusedError as error:
+                self._spool.set_aside()
                 self._state.set(phase="refused", text=str(error), final=True)
                 return
             except _AWAY as error:
@@ -128,8 +130,11 @@ async def deliver_all(
                 away.discard(target)
             if spool.position:
                 yield spool.session_id
-        except (RefusedError, UnresolvedError) as error:
+        except UnresolvedError:
+            continue
+        except RefusedError as error:
             print(f"{directory}: {error}", file=sys.stderr)
+            spool.set_aside()
         except SojournError:
             if target not in away:
                 raise

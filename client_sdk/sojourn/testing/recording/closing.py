@@ -13,7 +13,7 @@ def opening_lines(session_id: str, *, given: bool, passed: int, known: str) -> l
     if not given:
         return [f"sojourn: session {session_id} (sojourn watch {session_id})"]
     if not known:
-        return [f"sojourn: session {session_id}: the server is away, so everything runs"]
+        return [f"sojourn: session {session_id}: no server tells what passed, so everything runs"]
     if passed:
         what = f"{passed:,} of its tests passed before and are left out"
         return [f"sojourn: session {session_id} goes on: {what}{'' if known == 'server' else f' ({known})'}"]

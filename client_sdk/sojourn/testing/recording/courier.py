@@ -13,6 +13,14 @@ def main(directory: str, base: str, packages: str) -> None:
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     sys.path.append(packages)
+    try:
+        _deliver(directory, base)
+    except BaseException as error:
+        _tell(directory, f"{type(error).__name__} in the courier: {error}")
+        raise
+
+
+def _deliver(directory: str, base: str) -> None:
     import asyncio
     from pathlib import Path
 
@@ -25,6 +33,17 @@ def main(directory: str, base: str, packages: str) -> None:
         return  # there is nothing to record any more
     if spool.lock():
         asyncio.run(Courier(spool, Path(base)).run())
+
+
+def _tell(directory: str, text: str) -> None:
+    """What `State` would, when it may be what cannot be imported."""
+    import json
+
+    try:
+        with open(os.path.join(directory, "state.json"), "w") as file:
+            json.dump({"phase": "away", "text": text, "final": True}, file)
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ...enums import ChangeKind, SessionStatus, StepStatus
@@ -116,8 +117,8 @@ class Delivery:
                 return None
         raise RefusedError(f"session {self._spool.session_id} is ended again and again")
 
-    async def _write(self, handle: SessionHandle, lines: list[Numbered]) -> None:
-        key = f"{self._spool.recording}-{lines[0][0]}-{lines[-1][0]}"
+    async def _write(self, handle: SessionHandle, lines: list[Numbered], suffix: str = "") -> None:
+        key = f"{self._spool.recording}-{lines[0][0]}-{lines[-1][0]}{suffix}"
         try:
             async with handle.write(idempotency_key=key) as write:
                 for number, change in lines:
@@ -129,9 +130,11 @@ class Delivery:
                 half = len(lines) // 2
                 await self._write(handle, lines[:half])
                 await self._write(handle, lines[half:])
-                return
-            self.dropped += 1
-            self._state.set(dropped=self.dropped, text=str(error))
+            elif not suffix and lines[0][1]["k"] == "step":
+                await self._write(handle, [(lines[0][0], _bare(lines[0][1], error))], "-bare")
+            else:
+                self.dropped += 1
+                self._state.set(dropped=self.dropped, text=str(error))
 
     async def _session(self) -> SessionHandle:
         if self._handle is None:
@@ -141,15 +144,18 @@ class Delivery:
     async def _opened(self) -> SessionHandle:
         """The session, active."""
         header = self._spool.header
-        handle = await self._client.get_or_create_session(
-            self._spool.session_id,
-            kind="pytest",
-            project=header["project"] or None,
-            purpose=header["purpose"],
-            tags=header["tags"],
-            metadata=header["metadata"],
-            idle_timeout=_IDLE_TIMEOUT,
-        )
+        try:
+            handle = await self._client.get_or_create_session(
+                self._spool.session_id,
+                kind="pytest",
+                project=header["project"],
+                purpose=header["purpose"],
+                tags=header["tags"],
+                metadata=header["metadata"],
+                idle_timeout=_IDLE_TIMEOUT,
+            )
+        except InvalidRequestError as error:
+            raise RefusedError(str(error)) from error
         if handle.info.status is not SessionStatus.ACTIVE:
             await handle.resume()
         missing = set(header["tags"]) - set(handle.info.tags)
@@ -189,17 +195,26 @@ class Delivery:
 def _add(write: Write, change: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
     kind = change["k"]
     if kind == "step":
+        output = {**change["output"], **identity}
+        with suppress(KeyError, ValueError, OverflowError, OSError):  # some test plays with the clock
+            output["started"] = datetime.fromtimestamp(output["started"], UTC).isoformat()
         write.record_step(
             change["name"],
             status=change["status"],
             run=change["run"],
             duration=change["duration"],
-            output={**change["output"], **identity},
+            output=output,
             error=change["error"] or None,
         )
     else:
         payload = {name: value for name, value in change.items() if name != "k"}
         write.add_custom(_STARTED if kind == "started" else _FINISHED, {**payload, **identity})
+
+
+def _bare(step: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    """What the server takes of a step that it refused."""
+    output = {"outcome": step["output"].get("outcome"), "refused": str(error)[:1000]}
+    return {**step, "duration": None, "output": output, "error": step["error"][:1000]}
 
 
 def _number(change: Any, recording: str) -> int:

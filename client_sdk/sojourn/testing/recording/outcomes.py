@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .texts import bounded, clean, step_name
@@ -41,39 +41,50 @@ class TestInProgress:
         return bool(_failed(self.reports))
 
     def step(self, run: int, *, output_limit: int) -> dict[str, Any]:
-        """The step it becomes; `output_limit`: most bytes of captured output."""
-        status, outcome = _outcome(self.reports)
-        output: dict[str, Any] = {"outcome": outcome}
-        started = getattr(self.reports[0], "start", 0.0)
+        """The step it becomes; `output_limit`: most bytes of captured output. `started` is in seconds since 1970."""
+        reports, name = self.reports, step_name(self.nodeid)
+        output: dict[str, Any] = {"outcome": "passed"}
+        status, error, duration = "passed", "", 0.0
+        for report in reports:
+            if not _is_part(report):
+                duration += report.duration
+        if any(report.outcome != "passed" or hasattr(report, "wasxfail") for report in reports):
+            status, error = self._not_just_passed(output)
+        started = getattr(reports[0], "start", 0.0)
         if started:
-            output["started"] = datetime.fromtimestamp(started, UTC).isoformat()
-        if step_name(self.nodeid) != self.nodeid:
+            output["started"] = started
+        if name != self.nodeid:
             output["nodeid"] = bounded(self.nodeid, output_limit)
         if self.worker:
             output["worker"] = self.worker
-        if phases := [str(report.when) for report in _failed(self.reports) if report.when in _PHASES]:
-            output["failed_in"] = sorted(set(phases), key=_PHASES.index)
-        if reason := _reason(self.reports):
-            output["reason"] = bounded(reason, ERROR_BYTES)
-        if captured := _captured(self.reports, output_limit):
+        if reports[-1].sections and (captured := _captured(reports[-1].sections, output_limit)):
             output["captured"] = captured
-        if properties := _properties(self.reports[-1]):
+        if properties := _properties(reports[-1]):
             output["properties"] = properties
         return {
             "k": "step",
-            "name": step_name(self.nodeid),
+            "name": name,
             "run": run,
             "status": status,
-            "duration": sum(max(0.0, report.duration) for report in self.reports if not _is_part(report)),
+            "duration": max(0.0, duration),
             "output": output,
-            "error": _error(self.reports),
+            "error": error,
         }
+
+    def _not_just_passed(self, output: dict[str, Any]) -> tuple[str, str]:
+        """Status and error of the step; the rest goes into its output."""
+        status, output["outcome"] = _outcome(self.reports)
+        if phases := {str(report.when) for report in _failed(self.reports) if report.when in _PHASES}:
+            output["failed_in"] = sorted(phases, key=_PHASES.index)
+        if reason := _reason(self.reports):
+            output["reason"] = bounded(reason, ERROR_BYTES)
+        return status, _error(self.reports)
 
 
 def collection_step(report: pytest.CollectReport, run: int, *, output_limit: int) -> dict[str, Any]:
     """The step of a file that could not be collected."""
     output: dict[str, Any] = {"outcome": "error", "failed_in": ["collect"]}
-    if captured := _captured([report], output_limit):
+    if captured := _captured(report.sections, output_limit):
         output["captured"] = captured
     name = step_name(report.nodeid or ".")
     error = bounded(report.longreprtext, ERROR_BYTES)
@@ -152,10 +163,10 @@ def _reason(reports: list[pytest.TestReport]) -> str:
     return ""
 
 
-def _captured(reports: list[Any], limit: int) -> dict[str, str]:
+def _captured(told: Sequence[tuple[str, str]], limit: int) -> dict[str, str]:
     """Captured output by section (`stdout call`), in at most `limit` bytes in all."""
     # Sections accumulate from phase to phase.
-    sections = [(title, text) for title, text in reports[-1].sections if text][: limit // _SECTION_BYTES]
+    sections = [(title, text) for title, text in told if text][: limit // _SECTION_BYTES]
     captured: dict[str, str] = {}
     for title, text in sections:
         share = limit // len(sections)

@@ -16,10 +16,14 @@ from .about import metadata
 from .closing import closing_lines, opening_lines
 from .launch import CourierProcess
 from .outcomes import TestInProgress, collected_step, collection_step
+from .places import make_run_directory, remove_run
 from .selection import LEFT_OUT, PASSED, Selection
 from .settings import Settings
-from .spool import SpoolWriter, make_run_directory, remove_run, steps_of
+from .spool import SpoolWriter, steps_of
 from .texts import bounded, step_name
+
+_START_SECONDS = 30.0
+"""How long a run that goes on waits for a server that is just starting to tell what passed."""
 
 P = ParamSpec("P")
 
@@ -83,7 +87,7 @@ class Recorder:
         self._spool = SpoolWriter(self._place, self._header(recording))
         self._courier = CourierProcess(self._place, settings.base, self._config.rootpath)
         if self._given:
-            self._go_on(earlier, self._courier.known(settings.wait))
+            self._go_on(earlier, self._courier.known(max(settings.wait, _START_SECONDS)))
 
     def _header(self, recording: str) -> dict[str, Any]:
         settings, arguments = self._settings, self._config.invocation_params.args
@@ -178,10 +182,10 @@ class Recorder:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         told = bounded(str(excinfo.value), 1000)
-        if isinstance(excinfo.value, pytest.Session.Interrupted):  # by pytest: files that cannot be collected, `-x`
-            self._crash = told
-        else:
+        if excinfo.type is KeyboardInterrupt or issubclass(excinfo.type, pytest.exit.Exception):
             self._interrupted = told or "interrupted"
+        else:  # what pytest and pytest-xdist derive from it: files that cannot be collected, `-x`
+            self._crash = told
 
     def pytest_internalerror(self, excrepr: object) -> None:
         self._crash = bounded(f"pytest broke: {excrepr}", 16_000)
@@ -253,6 +257,8 @@ class Recorder:
             if not self._spool.lines:
                 self._spool.remove()
             self._spool.close()
+        if self._courier is not None:
+            self._courier.detached()
 
 
 def start_recording(config: pytest.Config) -> None:

@@ -4,6 +4,7 @@ Each run has a directory of its own:
 
 - `events.jsonl`: the spool. Line 0 is the header, every other one a change: `started`, `step`, `finished`. It is
   removed when everything in it was delivered. A courier holds a lock (`flock`) on it.
+- `refused.jsonl`: a spool that the server will never take.
 - `state.json`: how far its courier is, see `state`.
 - `known.json`: what the session held before, for a run that goes on with one.
 - `log`: what the courier wrote to its standard error.
@@ -13,22 +14,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .places import EVENTS, remove_run, run_directories
 from .writers import Writer
 
-EVENTS = "events.jsonl"
 _LAST_LINE_BYTES = 64 << 10
-_IGNORE = "# Made by `pytest --sojourn`.\n*\n"
+_WRITER_PAUSE = 1.0
+"""Seconds between two looks whether the writer lives."""
+_REFUSED = "refused.jsonl"
 
 # Kept here because tests replace them.
 _open, _write, _fstat, _close = os.open, os.write, os.fstat, os.close
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -57,12 +59,12 @@ class SpoolWriter:
             _close(fd)
 
     def remove(self) -> None:
-        """Remove the run's directory, and those around it that hold nothing else."""
+        """Remove the run's directory: there is nothing to deliver."""
         self.close()
         remove_run(self.directory)
 
     def _append(self, document: Mapping[str, Any]) -> None:
-        data = json.dumps(document, separators=(",", ":")).encode() + b"\n"
+        data = _encode(document).encode() + b"\n"
         if not self._is_ours(self._fd):
             self._fd = _open(self._path, _FLAGS & ~os.O_CREAT)
         while data:
@@ -94,6 +96,7 @@ class Spool:
         self.writer = Writer.of(self.header)
         self._first = self._file.tell()
         self._looked_at = 0, False
+        self._is_over, self._look_again = False, 0.0
         self.position = 0
         """Number of the line read last; the header has 0."""
 
@@ -171,84 +174,23 @@ class Spool:
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def is_over(self) -> bool:
-        """Whether nothing will be added any more."""
-        return self.is_finished or not self.writer.lives()
+        """Whether nothing will be added any more. Told up to a second late of a run that was killed."""
+        if not self._is_over and time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + _WRITER_PAUSE
+            self._is_over = not self.writer.lives()
+        return self._is_over or self.is_finished
 
     def close(self) -> None:
         self._file.close()
+
+    def set_aside(self) -> None:
+        """It can never be delivered: keep it where no courier looks."""
+        (self.directory / EVENTS).replace(self.directory / _REFUSED)
 
     def remove(self) -> None:
         """Everything is delivered."""
         (self.directory / EVENTS).unlink(missing_ok=True)
         self.close()
-
-
-def make_run_directory(base: Path, recording: str) -> Path:
-    """A new directory for a run, below `base` or, where that cannot be written to, the system's temporary directory.
-
-    Raises OSError.
-    """
-    try:
-        return _make(base, recording)
-    except OSError:
-        return _make(elsewhere(base), recording)
-
-
-def elsewhere(base: Path) -> Path:
-    """What is used instead of a directory that cannot be written to."""
-    import hashlib
-
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    digest = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"sojourn-{user}-{digest}"
-
-
-def _make(base: Path, recording: str) -> Path:
-    directory = base / "pytest" / recording
-    for _ in range(20):  # another run may just remove what it takes for empty
-        try:
-            base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if hasattr(os, "getuid") and base.stat().st_uid != os.getuid():
-                raise PermissionError(1, "it is somebody else's", str(base))
-            (base / "pytest").mkdir(mode=0o700, exist_ok=True)
-            ignore = base / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text(_IGNORE)
-            directory.mkdir(mode=0o700)
-        except FileNotFoundError:
-            continue
-        return directory
-    raise FileNotFoundError(2, "it is removed again and again", str(base))
-
-
-def remove_run(directory: Path) -> None:
-    """Remove a run's directory, and those around it that hold nothing else."""
-    shutil.rmtree(directory, ignore_errors=True)
-    base = directory.parent.parent
-    try:
-        directory.parent.rmdir()
-        if [path.name for path in base.iterdir()] == [".gitignore"]:
-            (base / ".gitignore").unlink()
-            base.rmdir()
-    except OSError:
-        pass  # in use, or not ours
-
-
-def run_directories(base: Path) -> Iterator[Path]:
-    """The directories of runs whose spool was not delivered yet, oldest first."""
-    found = [path.parent for path in (*base.glob(f"pytest/*/{EVENTS}"), *elsewhere(base).glob(f"pytest/*/{EVENTS}"))]
-    yield from sorted(found, key=lambda path: path.name)
-
-
-def remove_remains(base: Path, *, older_than: float = 600.0) -> None:
-    """Remove what runs left behind whose spool was delivered when nobody waited for it any more."""
-    for place in (base, elsewhere(base)):
-        for directory in place.glob("pytest/*"):
-            try:
-                if not (directory / EVENTS).exists() and time.time() - directory.stat().st_mtime > older_than:
-                    remove_run(directory)
-            except OSError:
-                continue
 
 
 def is_left_behind(spool: Spool, *, other_host_quiet: float = 600.0) -> bool:

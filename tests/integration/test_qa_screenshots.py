@@ -1,0 +1,135 @@
+"""Screenshots of QA tests, from whatever drives a browser."""
+
+import threading
+from uuid import uuid4
+
+import pytest
+
+import sojourn
+import sojourn.embedded
+from sojourn.qa import (
+    QAClient,
+    QAContext,
+    Workflow,
+    get_session_logs,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def qa(sojourn_server, tmp_path):
+    """Makes clients, each with a session of its own unless it is given one."""
+    project = f"p{uuid4().hex[:12]}"
+
+    def client(session_uuid=None, **options):
+        return QAClient("ada", project, session_uuid, target=sojourn_server, results_dir=tmp_path, **options)
+
+    return client
+
+
+@pytest.fixture
+def workflow():
+    return Workflow("workflow", register=False)
+
+
+@pytest.fixture
+async def client(sojourn_server):
+    async with sojourn.Client(sojourn_server) as client:
+        yield client
+
+
+class TestScreenshots:
+    class Driver:
+        """As Selenium's."""
+
+        def get_screenshot_as_png(self):
+            return PNG + b"selenium"
+
+    class Element:
+        """As Selenium's: its `screenshot` is another thing."""
+
+        screenshot_as_png = PNG + b"element"
+
+        def screenshot(self, filename):
+            raise AssertionError("not this")
+
+    class SyncPage:
+        """As Playwright's sync API's."""
+
+        def __init__(self):
+            self.thread = threading.current_thread()
+
+        def screenshot(self):
+            assert threading.current_thread() is self.thread
+            return PNG + b"sync"
+
+    class AsyncPage:
+        async def screenshot(self):
+            return b"\xff\xd8\xffasync"
+
+    async def test_from_whatever_drives_a_browser(self, qa, workflow, client, tmp_path):
+        (tmp_path / "file.png").write_bytes(PNG + b"file")
+
+        @workflow.step
+        async def loop(context: QAContext) -> None:
+            await context.screenshot("one", self.AsyncPage())
+            await context.screenshot("one", self.Driver(), name="driver.png")
+            await context.screenshot("one", self.Element(), name="element.png")
+            await context.screenshot("one", tmp_path / "file.png", name="file.png")
+            context.page = self.AsyncPage()
+            assert (await context.screenshot("two")).name == "loop-two.jpg"
+
+        @workflow.step
+        def plain(context: QAContext) -> None:
+            assert context.screenshot("one", self.SyncPage()).result().version == 1
+            context.screenshot("one", bytearray(PNG + b"bytes"), name="driver.png")
+            context.screenshot("one", self.AsyncPage(), name="async.jpg")
+
+        result = await qa().run_qa_test(workflow)
+        assert result["errors"] == {}
+        session = client.session(result["session_id"])
+        kept = {
+            (shot["name"], shot["version"]): await session.get_artifact(shot["name"], version=shot["version"])
+            for shot in result["screenshots"]["one"]
+        }
+        assert {data.removeprefix(PNG) for data in kept.values()} == {
+            b"\xff\xd8\xffasync", b"selenium", b"element", b"file", b"sync", b"bytes"
+        }  # fmt: skip
+        assert {version for name, version in kept if name == "driver.png"} == {1, 2}
+
+    async def test_what_cannot_be_photographed_fails_the_node(self, qa, workflow):
+        @workflow.step
+        async def nothing(context: QAContext) -> None:
+            await context.screenshot("before")
+
+        @workflow.step
+        async def number(context: QAContext) -> None:
+            await context.screenshot("before", 7)
+
+        errors = (await qa().run_qa_test(workflow))["errors"]
+        assert "a Playwright page, a Selenium driver" in errors["nothing"]
+        assert "a Playwright page, a Selenium driver" in errors["number"]
+
+    async def test_a_failure_is_recorded_although_the_browser_is_gone(self, qa, workflow, sojourn_server):
+        class Gone:
+            async def screenshot(self):
+                raise ConnectionError("browser has been closed")
+
+        @workflow.step
+        async def fails(context: QAContext) -> None:
+            context.page = Gone()
+            raise ValueError("first of all")
+
+        result = await qa().run_qa_test(workflow)
+        assert (result["errors"], result["screenshots"]) == ({"fails": "ValueError: first of all"}, {})
+        logs = await get_session_logs(result["session_id"], target=sojourn_server)
+        assert "no screenshot of the failure: ConnectionError: browser has been closed" in logs
+
+    async def test_plain_nodes_are_photographed_in_their_thread(self, qa, workflow):
+        @workflow.step
+        def fails(context: QAContext) -> None:
+            context.page = self.SyncPage()
+            raise ValueError
+
+        assert [each["node"] for each in (await qa().run_qa_test(workflow))["screenshots"]["failure"]] == ["fails"]

@@ -435,10 +435,11 @@ async def test_what_left_the_store_without_a_deletion_stays_in_the_catalog(desk,
 @pytest.mark.parametrize("engine", ["embedded", "cluster", "redis"], indirect=True)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_on_every_store_and_every_database(desk, databases, kind, store):
+    told = conversations(3)  # nothing is started where there are none
     catalog = SqlCatalog(open_engine(await databases.migrated(kind)))
     projector = Projector(store.active, store.outbox, catalog, details, "w", period=PERIOD)
     projector.start()
-    await replay(desk, conversations(3))
+    await replay(desk, told)
     await create(desk, "gone")
     await desk.delete("gone")
     await wait_until(lambda: level(desk), timeout=30)

@@ -1,8 +1,8 @@
 """The examples do what they say."""
 
 import asyncio
+import os
 import re
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import sojourn
-import sojourn.testing
+from tests.support import processes
+from tests.support.piped import Piped, start_piped
+from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -18,20 +20,18 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 async def target() -> AsyncIterator[str]:
-    async with sojourn.testing.server() as address:
-        yield address
+    async with ServerUnderTest() as server:
+        yield server.target
 
 
-async def start(example: str, *arguments: str | Path) -> asyncio.subprocess.Process:
+async def start(example: str, *arguments: str | Path) -> Piped:
     """An example as a process of its own."""
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, EXAMPLES / example, *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    return await start_piped(
+        *(str(EXAMPLES / example), *map(str, arguments)), of=processes.PROGRAM, environment=os.environ
     )
 
 
-async def output(process: asyncio.subprocess.Process) -> str:
+async def output(process: Piped) -> str:
     """What an example prints until it ends."""
     try:
         stdout, stderr = await asyncio.wait_for(process.communicate(), 60)

@@ -1,6 +1,9 @@
 """`pytest --sojourn` without its server: the run does not care, and everything arrives once."""
 
 import asyncio
+import json
+import os
+import signal
 import sys
 from collections import Counter
 from uuid import uuid4
@@ -8,9 +11,11 @@ from uuid import uuid4
 import pytest
 
 import sojourn
+from sojourn._transport.answering import answers
 from tests.support.engine_server import free_ports
-from tests.support.recorded_runs import outcomes, project, until_recorded
+from tests.support.recorded_runs import outcomes, project, until_ended, until_recorded
 from tests.support.server import ServerUnderTest
+from tests.support.waiting import wait_until
 
 WAITING = """
     import os, pytest, time
@@ -53,9 +58,9 @@ async def test_a_run_whose_server_comes_late_dies_and_comes_back(tmp_path, sid):
                 recorded = await until_recorded(session, 60)
                 assert Counter(name for name, _, _ in recorded) == {f"test_it.py::test_it[{n}]": 1 for n in range(60)}
                 assert {status for _, status, _ in recorded} == {"passed"}
-                assert (await session.refresh()).status == "completed"
-                assert (await session.refresh()).results["tests"]["passed"] == 60
-                assert tests.kept == []
+                info = await until_ended(session, "completed")
+                assert info.results["tests"]["passed"] == 60
+                await wait_until(lambda: tests.kept == [])
     finally:
         await server.stop()
 
@@ -86,10 +91,29 @@ async def test_what_was_kept_is_delivered_by_hand_too_and_tells_what_passed(tmp_
     assert tests.kept == []
 
 
-async def test_without_any_server_the_project_has_one_of_its_own(tmp_path, sid, monkeypatch):
+async def test_what_the_courier_had_delivered_when_it_was_killed_is_not_delivered_again(tmp_path, server, sid):
+    tests = project(tmp_path / "project", server.target)
+    tests.add("test_it.py", WAITING)
+    tests.touch("go40")
+    async with tests.running("--sojourn-session", sid) as process, sojourn.Client(server.target) as client:
+        session = client.session(sid)
+        await until_recorded(session, 20)
+        os.kill(json.loads((tests.kept[0].parent / "state.json").read_text())["pid"], signal.SIGKILL)
+        tests.touch("go20")
+        output, _ = await process.communicate()
+        assert b"not delivered, for its courier was killed" in output
+        await tests.pytest("--sojourn-session", f"{sid}-next", "-k", "test_it[1]")
+        recorded = await until_recorded(session, 60)
+        assert Counter(name for name, _, _ in recorded) == {f"test_it.py::test_it[{n}]": 1 for n in range(60)}
+        await until_ended(session, "completed")
+
+
+async def test_without_any_server_the_project_has_one_of_its_own(tmp_path, sid):
+    if answers("localhost:7431", within=1.0):
+        pytest.skip("a server runs at localhost:7431, which would be taken")
     tests = project(tmp_path / "project")
     tests.add("test_it.py", "def test_it(): ...\n")
-    run = await tests.pytest("--sojourn-session", sid, "-o", "sojourn_wait=60")
+    run = await tests.pytest("--sojourn-session", sid)
     assert any(f"1 test recorded in session {sid} at " in line for line in run.said), run.output
     async with sojourn.embedded.server(tests.root / ".sojourn") as target, sojourn.Client(target) as client:
         assert await outcomes(client.session(sid)) == [("test_it.py::test_it", "passed", 1)]

@@ -1,5 +1,6 @@
 """Screenshots of QA tests, from whatever drives a browser."""
 
+import asyncio
 import threading
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from sojourn.qa import (
     QAContext,
     Workflow,
     get_session_logs,
+    step,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -97,6 +99,28 @@ class TestScreenshots:
             b"\xff\xd8\xffasync", b"selenium", b"element", b"file", b"sync", b"bytes"
         }  # fmt: skip
         assert {version for name, version in kept if name == "driver.png"} == {1, 2}
+
+    async def test_a_browser_that_runs_a_loop_of_its_own_in_its_thread(self, qa, workflow):
+        """As Playwright's sync API does: what is plain must not be taken for async."""
+
+        @step
+        def plain_step(context: QAContext) -> None: ...
+
+        @workflow.step
+        def plain(context: QAContext) -> None:
+            loop = asyncio.new_event_loop()
+            asyncio._set_running_loop(loop)
+            try:
+                context.screenshot("before", self.SyncPage())
+                context.log("taken")
+                plain_step(context)
+            finally:
+                asyncio._set_running_loop(None)
+                loop.close()
+
+        result = await qa().run_qa_test(workflow)
+        assert (result["errors"], result["executed_nodes"]) == ({}, ["plain_step", "plain"])
+        assert len(result["screenshots"]["before"]) == 1
 
     async def test_what_cannot_be_photographed_fails_the_node(self, qa, workflow):
         @workflow.step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,8 @@ from typing import Any
 import grpc
 
 from sojourn.v1 import session_service_pb2 as pb
-from tests.support import wire
+from tests.support import processes, wire
+from tests.support.piped import Piped, start_piped
 from tests.support.request_wire import end_of, live
 from tests.support.server import ServerUnderTest
 from tests.support.waiting import wait_until
@@ -52,7 +53,7 @@ class Witness:
 class Program:
     """A client process of one of this folder's modules; it tells what happens to it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Piped) -> None:
         self._process = process
         self.token = 0
 
@@ -78,9 +79,9 @@ class Program:
 @asynccontextmanager
 async def running(module: str, *arguments: object) -> AsyncIterator[Program]:
     """A process of the module; it is killed at the block's end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"tests.robustness.{module}", *map(str, arguments),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    process = await start_piped(
+        "-m", f"tests.robustness.{module}", *map(str, arguments),
+        of=processes.PROGRAM, environment=os.environ, stderr=2,
     )  # fmt: skip
     try:
         yield Program(process)

@@ -50,9 +50,11 @@ class Birth:
             setattr(sys, f"__{name}__", made)
         if self.arguments[0] == "-m":
             sys.argv = self.arguments[1:]
+            sys.path.insert(0, self.directory)
             runpy.run_module(self.arguments[1], run_name="__main__", alter_sys=True)
         else:
             sys.argv = self.arguments
+            sys.path.insert(0, os.path.dirname(os.path.realpath(self.arguments[0])))
             runpy.run_path(self.arguments[0], run_name="__main__")
 
 

@@ -29,7 +29,7 @@ def name():
 
 @pytest.fixture
 async def manager(target, name):
-    async with SessionManager(target, project=name) as manager:
+    async with SessionManager(client=sojourn.Client(target), project=name) as manager:  # patient on slow machines
         yield manager
 
 

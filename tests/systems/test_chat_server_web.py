@@ -42,7 +42,7 @@ def name():
 
 @pytest.fixture
 def manager(target, name):
-    return SessionManager(target, project=name)
+    return SessionManager(client=sojourn.Client(target), project=name)  # patient on slow machines
 
 
 @asynccontextmanager
@@ -319,7 +319,8 @@ class TestHandlers:
 
             go_on.clear()
             async with http.stream("GET", f"/stream/{session.id}") as answer:
-                await anext(answer.aiter_bytes())
+                pieces = answer.aiter_bytes()  # the connection lives as long as this
+                assert await anext(pieces) == b"first "
                 await until_requests_are(client, session.id, "admitted")
             await until_requests_are(client, session.id)  # who leaves releases
             assert await endings(client, session.id) == ["succeeded", "cancelled"]
@@ -347,8 +348,9 @@ class TestHandlers:
 
 
 class TestAServiceThatIsAway:
-    async def test_health_is_down_and_requests_are_503_until_it_is_back(self, server, manager):
-        app = chat_server.create_app(manager)
+    async def test_health_is_down_and_requests_are_503_until_it_is_back(self, server, name):
+        client = sojourn.Client(server.target, timeouts=sojourn.Timeouts(total=3))
+        app = chat_server.create_app(SessionManager(client=client, project=name))
         async with called(app) as http:
             session_id = await create(http)
             await server.kill()
@@ -363,5 +365,4 @@ class TestAServiceThatIsAway:
                 return (await http.get("/health")).json()["status"] == "ok"
 
             await wait_until(well, timeout=30, description="it is well again")
-            answered = await http.post("/api/chat", params={"session_id": session_id, "message": "Hello"})
-            assert answered.status_code == 200
+            assert (await http.post("/api/chat", params=message)).status_code == 200

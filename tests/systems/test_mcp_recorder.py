@@ -389,7 +389,9 @@ class TestWhatIsKeptOut:
             arguments = {"user": "ada", "dbPassword": "swordfish", "session_id": session.id}
             result = await caller.call_tool("login", arguments)
             assert "swordfish" in result.content[0].text
-            await caller.call_tool("login", {"dbPassword": "swordfish", "session_id": session.id})  # tells what it got
+            await caller.call_tool(
+                "login", {"dbPassword": "swordfish", "url": "//ada:swordfish@db", "session_id": session.id}
+            )  # tells what it got
             await caller.call_tool("whoami", {"session_id": session.id})
         events = [event.model_dump_json() async for event in session.events()]
         assert "welcome ada" in "".join(events)

@@ -18,7 +18,8 @@ LOOK = """
 import json, os, random, signal, sys, threading
 handlers = {number: str(signal.getsignal(number)).split(" at ")[0] for number in signal.valid_signals()}
 print(json.dumps({
-    "arguments": sys.argv, "name": __name__, "directory": os.getcwd(), "environment": dict(os.environ),
+    "arguments": sys.argv, "name": __name__, "directory": os.getcwd(), "path": sys.path,
+    "environment": dict(os.environ),
     "files": sorted(os.listdir("/proc/self/fd"))[:-1], "handlers": handlers, "threads": threading.active_count(),
     "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "umask": os.umask(0o22), "input": sys.stdin.read(),
     "streams": [[one.encoding, one.errors, one.line_buffering, one.write_through, one.isatty(), one.fileno()]

@@ -31,14 +31,14 @@ async def connected(
 
     timeouts = sojourn.Timeouts(total=retry_for, attempt=min(retry_for, 10.0), connect=connect or _CONNECT_SECONDS)
     client = sojourn.Client(
-        server.target, api_key=server.api_key, tls=_tls(server), project=server.project, user_id=server.user,
+        server.target, api_key=server.api_key, tls=tls_of(server), project=server.project, user_id=server.user,
         writer="sojourn-cli", timeouts=timeouts,
     )  # fmt: skip
     async with client:
         yield client
 
 
-def _tls(server: Server) -> sojourn.TLS | bool:
+def tls_of(server: Server) -> sojourn.TLS | bool:
     import sojourn
 
     if isinstance(server.tls, bool):

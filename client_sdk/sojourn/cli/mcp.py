@@ -71,7 +71,7 @@ async def _serve(server: Server, place: tuple[str, int] | None, read_only: bool,
     import sojourn
     from sojourn.integrations.mcp import serving, sojourn_server
 
-    from ._connect import _tls
+    from ._connect import tls_of
 
     is_named = data_dir is None and bool(server.origins.get("target"))
     async with (
@@ -79,7 +79,7 @@ async def _serve(server: Server, place: tuple[str, int] | None, read_only: bool,
         sojourn.Client(
             target,
             api_key=server.api_key,
-            tls=is_named and _tls(server),
+            tls=is_named and tls_of(server),
             project=server.project,
             user_id=server.user,
             writer="mcp",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
-from concurrent.futures import Future
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._transport.values import invalid
 from ..errors import ClientStateError
-from . import ids, screenshots
+from . import detached, ids, screenshots
 from .logs import SessionLogger
-from .screenshots import Screenshot
+from .screenshots import Screenshot, Taken, is_running
 from .values import Values
 
 if TYPE_CHECKING:
@@ -54,21 +53,6 @@ class Shared:
     screenshots: list[Screenshot] = field(default_factory=list)
     log: SessionLogger | None = None
     hands: Hands | None = None
-
-
-class Taken(Awaitable[Screenshot]):
-    """A screenshot that a plain function took; it is kept already."""
-
-    def __init__(self, screenshot: Screenshot) -> None:
-        self._screenshot = screenshot
-
-    def __await__(self) -> Generator[Any, None, Screenshot]:
-        return self._screenshot
-        yield  # what makes it a generator
-
-    def result(self) -> Screenshot:
-        """What was taken."""
-        return self._screenshot
 
 
 class QAContext:
@@ -206,10 +190,14 @@ class QAContext:
         source = self.page if source is None else source
         if source is None:
             raise invalid("source", f"{screenshots.EXPECTED}, or a page set before: `context.page = page`")
-        if _in_loop():
-            return self._take(phase, source, name)
-        data = screenshots.take(source)
-        return Taken(self._in_hands(self._keep(phase, name, data)))
+        hands = self._shared.hands
+        if hands is None:
+            return detached.screenshot(self._shared, self.node, phase, source, name)
+        if is_running(hands.loop):
+            return self._take(hands, phase, source, name)
+        # A plain function: its browser must be used here, in its thread.
+        keeping = self._keep(hands, phase, screenshots.take(source), name)
+        return Taken(asyncio.run_coroutine_threadsafe(keeping, hands.loop).result())
 
     async def set_result(self, name: str, value: Any) -> None:
         """Set a result and record it now, for those who watch. Raises OutputError."""
@@ -222,37 +210,14 @@ class QAContext:
         """The same context for a node."""
         return QAContext(self.test_name, _shared=self._shared, _node=node)
 
-    async def _take(self, phase: str, source: object, name: str | None) -> Screenshot:
-        hands = self._shared.hands
-        data = await (hands.take_screenshot(source) if hands is not None else screenshots.take_in_loop(source))
-        return await self._keep(phase, name, data)
+    async def _take(self, hands: Hands, phase: str, source: object, name: str | None) -> Screenshot:
+        return await self._keep(hands, phase, await hands.take_screenshot(source), name)
 
-    async def _keep(self, phase: str, name: str | None, data: bytes | Awaitable[object]) -> Screenshot:
-        taken = data if isinstance(data, bytes) else screenshots.image(await data)
-        hands = self._shared.hands
-        if hands is not None:
-            return await hands.keep_screenshot(self.node, phase, name, taken)
-        from .detached import keep_screenshot
-
-        return await asyncio.to_thread(keep_screenshot, self._shared, self.node, phase, name, taken)
-
-    def _in_hands(self, work: Any) -> Any:
-        """Wait in a plain function for what only the run's event loop can do."""
-        hands = self._shared.hands
-        if hands is None:
-            return asyncio.run(work)
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, hands.loop)
-        return future.result()
+    async def _keep(self, hands: Hands, phase: str, taken: bytes | Awaitable[object], name: str | None) -> Screenshot:
+        data = taken if isinstance(taken, bytes) else screenshots.image(await taken)
+        return await hands.keep_screenshot(self.node, phase, name, data)
 
     def _with_session(self) -> Hands:
         if self._shared.hands is None:
             raise ClientStateError("this context has no session: it was made by hand")
         return self._shared.hands
-
-
-def _in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from types import FrameType
 
 from .logs import shortened
 
-_OURS = __package__
+_CALLERS = ("sojourn.qa.", "concurrent.futures.", "asyncio.")
+"""Modules that call what users wrote."""
 
 _MOST_ERROR = 4_000
 """Characters; an error of a step has at most 16 KiB."""
@@ -30,6 +32,10 @@ def text_of(error: BaseException) -> str:
 def trace_of(error: BaseException) -> str:
     """The error's traceback, from what was called on."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_globals.get("__package__") == _OURS:
+    while trace is not None and trace.tb_next is not None and _calls(trace.tb_frame):
         trace = trace.tb_next
     return shortened("".join(traceback.format_exception(type(error), error, trace)), _MOST_TRACEBACK)
+
+
+def _calls(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith(_CALLERS)

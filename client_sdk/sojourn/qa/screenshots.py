@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,21 @@ class Screenshot(BaseModel):
         """As `sojourn.Artifact.reference`: a JSON value that stands for the bytes."""
         names = {"name", "version", "sha256", "content_type", "size_bytes"}
         return {"$artifact": self.model_dump(include=names)}
+
+
+class Taken(Awaitable[Screenshot]):
+    """A screenshot that a plain function took; it is kept already."""
+
+    def __init__(self, screenshot: Screenshot) -> None:
+        self._screenshot = screenshot
+
+    def __await__(self) -> Generator[Any, None, Screenshot]:
+        return self._screenshot
+        yield  # what makes it a generator
+
+    def result(self) -> Screenshot:
+        """What was taken."""
+        return self._screenshot
 
 
 def from_artifact(artifact: Artifact) -> Screenshot:
@@ -113,3 +128,11 @@ def kind_of(data: bytes) -> tuple[str, str]:
         if data.startswith(magic):
             return content_type, suffix
     return "application/octet-stream", ".bin"
+
+
+def is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop runs this very code. Playwright's sync API leaves another loop running in its thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -11,6 +11,7 @@ from .attempts import Attempts, Outcome, photographed
 from .context import QAContext
 from .errors import WorkflowError
 from .record import NodeRecord
+from .screenshots import is_running
 from .workflow import Function, Node, Workflow
 
 Keep = Callable[[str, Outcome], Awaitable[NodeRecord]]
@@ -50,7 +51,7 @@ class Steps:
 
     def call_plain(self, context: QAContext, name: str, call: Function) -> Any:
         """The same for a plain step, in the thread of the plain function that calls it."""
-        if _in_loop():
+        if is_running(self._loop):
             raise WorkflowError(
                 f"step {name!r} would stop the event loop", test=self._workflow.name, expected="an `async def` function"
             )
@@ -81,11 +82,3 @@ class Steps:
                 f"step {name!r} has the name of a node", test=self._workflow.name, expected="another name"
             )
         return name
-
-
-def _in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -99,7 +99,7 @@ class Watching:
             yield Progress(cursor, cursor.revision)
             if query.until_ended and await self._has_ended(key, cursor):
                 return
-            pace, last = _Pace(query.interval), _Last(cursor)
+            pace, last, ending = _Pace(query.interval), _Last(cursor), False
             try:
                 while True:
                     events, departure = _split(await _next(tap, pace))
@@ -111,11 +111,9 @@ class Watching:
                     if departure:
                         yield departure
                         return
-                    if (
-                        query.until_ended
-                        and any(e.mask & STATUS for e in events)
-                        and await self._has_ended(key, last.cursor)
-                    ):
+                    # What was committed right after the end may come later than the event that ended the session.
+                    ending = ending or any(e.mask & STATUS for e in events)
+                    if query.until_ended and ending and events and await self._has_ended(key, last.cursor):
                         return
                     if pace.due():
                         yield Progress(last.cursor, last.cursor.revision)

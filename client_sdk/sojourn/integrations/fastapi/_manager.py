@@ -45,7 +45,8 @@ class SessionManager(TrackingMethods):
 
     Args:
         target: where the service is; None: SOJOURN_TARGET, else `localhost:7431`.
-        client: a client to use instead, not connected yet; it is connected and closed with the application.
+        client: a client to use instead, not connected yet; it is connected and closed with the application. The
+            manager's own gives up after 5 s, which is also how long it tries again over a limit.
         kind: kind of the application's sessions. Those of other kinds do not exist for it.
         project: project of the sessions it makes; with one, those of others do not exist for it either.
         session_timeout: a session that nobody uses for so long expires; None: never.
@@ -72,7 +73,7 @@ class SessionManager(TrackingMethods):
 
         def connection() -> Client:
             # Over a limit a client tries again for a while; nobody waits half a minute for a 429.
-            return client or Client(target, writer="fastapi", timeouts=Timeouts(total=3))
+            return client or Client(target, writer="fastapi", timeouts=Timeouts(total=5))
 
         super().__init__(connection(), max_concurrent_requests=max_concurrent_requests, queue_timeout=queue_timeout)
         self._connection = connection

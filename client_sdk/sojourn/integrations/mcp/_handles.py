@@ -23,6 +23,9 @@ RECORD_KEY = "sojourn/record"
 _MOST_PAGES = 100
 """Pages of tools read to find one; a server whose list never ends must not hold up a call."""
 
+_MOST_CHARACTERS = 256
+"""Of an id: more than any has, and few enough to tell of it."""
+
 Document = dict[str, Any]
 
 
@@ -102,7 +105,8 @@ class Handles:
         chosen = meta.get(SESSION_KEY) or given
         invocation_id = meta.get(INVOCATION_KEY)
         # What is no text names no session: it is told as such, not taken for no handle.
-        return Handle("" if chosen is None else str(chosen), str(invocation_id) if invocation_id else None), ctx
+        session_id = "" if chosen is None else str(chosen)[:_MOST_CHARACTERS]
+        return Handle(session_id, str(invocation_id)[:_MOST_CHARACTERS] if invocation_id else None), ctx
 
     async def _is_own(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> bool:
         """Whether the tool that is called has an argument of that name itself."""

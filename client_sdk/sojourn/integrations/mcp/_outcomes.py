@@ -43,8 +43,7 @@ class Outcome:
 def of_result(result: Document) -> Outcome:
     """Of a result as it goes over the wire.
 
-    Recorded is the structured content; without it, the text when there is nothing but text, as what it says when it is
-    a JSON object or array; else the content's blocks.
+    Recorded is the structured content; without it, the text when there is nothing but text; else the content's blocks.
     A call that asks its caller for more (`input_required`) has succeeded with what it asks.
     """
     if result.get("resultType") == "input_required":
@@ -58,7 +57,7 @@ def of_result(result: Document) -> Outcome:
     structured = result.get("structuredContent")
     value: Any = structured
     if structured is None:
-        value = _parsed(text) if all(block.get("type") == "text" for block in blocks) else blocks
+        value = text if all(block.get("type") == "text" for block in blocks) else blocks
     elif binaries:
         value = {"structuredContent": structured, "content": blocks}
     return Outcome(InvocationStatus.SUCCEEDED, value, text=text or _dumped(value), binaries=binaries)
@@ -101,20 +100,6 @@ def _read(block: Document) -> str:
         return str(inner["text"])
     facts = (block.get("type"), inner.get("mimeType"), inner.get("uri"))
     return f"[{' '.join(str(fact) for fact in facts if fact)}]"
-
-
-def _parsed(text: str) -> Any:
-    """The object or array that a text is: so it can be searched, and secrets in it are found by their keys."""
-    if not text.startswith(("{", "[")):
-        return text
-    try:
-        return json.loads(text, parse_constant=_refused)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _dumped(value: Any) -> str:

@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from ...client import Client
 from ...config import Seconds, seconds
+from ...errors import DeadlineExceededError, UnavailableError
 from . import _outcomes
 from ._calls import RecordedCall, Recording
 from ._handles import ARGUMENT, RECORD_KEY, Handle, Handles, plain
@@ -176,15 +177,13 @@ class SessionRecorder:
         return task
 
     def _finished(self, call: RecordedCall, done: asyncio.Task[int]) -> None:
-        if done.cancelled():
-            _logger.warning("the call %s of %s was not recorded: the server ended", call.invocation_id, call.tool)
-        elif (error := done.exception()) is None:
-            self._stuck = False
-        else:
-            _logger.warning(
-                "the call %s of %s is not recorded in session %r: %s",
-                call.invocation_id, call.tool, call.session_id, explained(error),
-            )  # fmt: skip
+        error = None if done.cancelled() else done.exception()
+        if not (done.cancelled() or isinstance(error, UnavailableError | DeadlineExceededError)):
+            self._stuck = False  # the service has answered
+        if done.cancelled() or error is not None:
+            why = "the server ended" if error is None else explained(error)
+            where = call.invocation_id, call.tool, call.session_id
+            _logger.warning("the call %r of %r is not recorded in session %r: %s", *where, why)
 
     async def _told(self, call: RecordedCall, finishing: asyncio.Task[int]) -> dict[str, Any]:
         """What became of the record, as far as patience reaches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -22,7 +23,7 @@ _SHORTEST = 4
 
 
 class Redaction:
-    """Replaces values by key, and then wherever texts of the same call repeat them.
+    """Replaces values by key, in JSON that is text, too; and then wherever texts of the same call repeat them.
 
     Args:
         keys: keys of JSON objects, at any depth; `token` is also `accessToken`, `X-Token` and `card_token`.
@@ -37,29 +38,34 @@ class Redaction:
 
     def arguments(self, tool: str, arguments: Any) -> tuple[Any, frozenset[str]]:
         """What is recorded of the arguments, and the texts that no other part of the record may hold."""
-        secrets: set[str] = set()
-        cleaned = self._clean(arguments, secrets)
+        cleaned, secrets = self.value(arguments, frozenset())
         if self._hook is not None:
             try:
                 cleaned = self._hook(tool, cleaned)
             except Exception as error:  # a record is no reason to lose the call, nor to keep what may be a secret
                 cleaned = f"[not recorded: the redact hook raised {type(error).__name__}]"
-        return cleaned, frozenset(secrets)
+        return cleaned, secrets
 
     def value(self, value: Any, secrets: frozenset[str]) -> tuple[Any, frozenset[str]]:
-        """What is recorded of a value that the tool returned, and the secrets with those in it."""
-        more = set(secrets)
-        return _masked(self._clean(value, more), sorted(more, key=len, reverse=True)), frozenset(more)
+        """What is recorded of a value, and the secrets with those in it."""
+        known = set(secrets)
+        cleaned = self._clean(value, known)  # which adds to them
+        return _masked(cleaned, sorted(known, key=len, reverse=True)), frozenset(known)
 
     def text(self, text: str, secrets: frozenset[str]) -> str:
         """What is recorded of a text."""
-        return str(_masked(text, sorted(secrets, key=len, reverse=True)))
+        return str(self.value(text, secrets)[0])
 
     def _clean(self, value: Any, secrets: set[str]) -> Any:
         if isinstance(value, Mapping):
             return {key: self._kept(str(key), inner, secrets) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self._clean(inner, secrets) for inner in value]
+        if isinstance(value, str) and value.startswith(("{", "[")):
+            try:
+                self._clean(json.loads(value), secrets)  # what is secret in it is then masked in the text
+            except (ValueError, RecursionError):
+                return value
         return value
 
     def _kept(self, key: str, value: Any, secrets: set[str]) -> Any:

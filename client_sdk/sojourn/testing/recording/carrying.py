@@ -36,6 +36,11 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until the run is over and all is delivered, or the server is away after the end of the run."""
+        await self._run()
+        if self._state.values["phase"] != "refused" and not self._spool.closed and self._spool.is_empty:
+            remove_run(self._spool.directory)  # nothing was recorded, and nobody waits
+
+    async def _run(self) -> None:
         for attempt in range(sys.maxsize):
             # Told before the attempt, so that the last one begins after the run's last line.
             over = self._spool.is_over()

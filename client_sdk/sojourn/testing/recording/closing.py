@@ -28,7 +28,7 @@ def closing_lines(session_id: str, tests: int, state: Mapping[str, Any], setting
         lines.append(f"{what} recorded in session {session_id} at {state['target']}")
         if state.get("embedded"):
             lines.append(f"it is kept in {settings.base}; to look at it: sojourn serve --data-dir {settings.base}")
-    elif phase == "away" and state.get("final"):
+    elif phase == "away":
         lines.append(f"not delivered, for {state['text']}")
         lines.append(f"{what} of session {session_id} kept in {place}; the next run with --sojourn delivers them")
     elif phase == "refused":
@@ -39,7 +39,7 @@ def closing_lines(session_id: str, tests: int, state: Mapping[str, Any], setting
         lines.append(f"{state['dropped']:,} could not be recorded: {state.get('text')}")
     if state.get("comparison"):
         lines += state["comparison"]
-    elif state.get("previous"):
+    elif state.get("previous") and phase == "delivered":
         command = f"sojourn compare {state['previous']} {session_id}{settings.option}"
         lines.append(f"compare with the run before: {command}")
     return [f"sojourn: {line}" for line in lines]

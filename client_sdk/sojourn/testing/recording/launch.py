@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,11 @@ class CourierProcess:
 
     def known(self, patience: float) -> dict[str, tuple[str, int]] | None:
         """Steps that the session had before the run; None when they cannot be told within so many seconds."""
-        self._wait(lambda state: read_known(self._directory) is not None or state.get("phase") == "away", patience)
+
+        def over(state: dict[str, Any]) -> bool:
+            return read_known(self._directory) is not None or state.get("phase") == "away" or _died(state)
+
+        self._wait(over, patience)
         return read_known(self._directory)
 
     def outcome(self, patience: float) -> dict[str, Any]:
@@ -71,15 +76,28 @@ class CourierProcess:
         deadline = _monotonic() + min(patience, _AWAY_SECONDS)
 
         def over(state: dict[str, Any]) -> bool:
-            return bool(state.get("final")) or (state.get("phase") == "away" and _monotonic() >= deadline)
+            away = state.get("phase") == "away" and _monotonic() >= deadline
+            return bool(state.get("final")) or away or _died(state)
 
-        self._wait(over, patience)
-        return self.state()
+        with suppress(KeyboardInterrupt):  # somebody does not want to wait
+            self._wait(over, patience)
+        state = self.state()
+        return {**state, "phase": "away", "text": "its courier was killed"} if _died(state) else state
 
     def _wait(self, over: Callable[[dict[str, Any]], bool], patience: float) -> None:
         deadline = _monotonic() + patience
-        try:
-            while not over(self.state()) and _monotonic() < deadline:
-                _sleep(_PAUSE)
-        except KeyboardInterrupt:
-            pass  # somebody does not want to wait
+        while not over(self.state()) and _monotonic() < deadline:
+            _sleep(_PAUSE)
+
+
+def _died(state: dict[str, Any]) -> bool:
+    """Whether the courier is gone without having said so."""
+    if state.get("final") or not state.get("pid"):
+        return False
+    try:
+        os.kill(state["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -24,6 +24,8 @@ from .texts import bounded, step_name
 
 _START_SECONDS = 30.0
 """How long a run that goes on waits for a server that is just starting to tell what passed."""
+_FULL = 256 << 20
+"""Bytes of a spool from which on tests are recorded without their output."""
 
 P = ParamSpec("P")
 
@@ -108,7 +110,10 @@ class Recorder:
     def _go_on(self, earlier: dict[str, tuple[str, int]], known: dict[str, tuple[str, int]] | None) -> None:
         """Leave out what passed, as the server or, while that is away, the spools here know it."""
         self._known_from = "server" if known is not None else "known from here, the server is away" if earlier else ""
-        steps = {**earlier, **(known or {})}
+        steps = dict(known or {})
+        for name, (status, run) in earlier.items():  # meant for another server, or not delivered yet
+            if name not in steps or steps[name][1] < run:
+                steps[name] = status, run
         self._runs = {name: run for name, (_, run) in steps.items()}
         self._broken_files = {name for name, (status, _) in steps.items() if status == "error" and "::" not in name}
         self.selection = Selection([name for name, (status, _) in steps.items() if status == "passed"])
@@ -153,7 +158,7 @@ class Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and self._spool is not None:
             run = self._next_run(step_name(report.nodeid or "."))
-            self._spool.write(collection_step(report, run, output_limit=self._settings.output_limit))
+            self._spool.write(collection_step(report, run, output_limit=self._output_limit()))
             self._broken_files.discard(step_name(report.nodeid or "."))
 
     @_harmless
@@ -173,8 +178,12 @@ class Recorder:
         test = self._tests.pop(key)
         if self._spool is not None:
             run = self._next_run(step_name(test.nodeid))
-            self._spool.write(test.step(run, output_limit=self._settings.output_limit))
+            self._spool.write(test.step(run, output_limit=self._output_limit()))
             self._recorded += 1
+
+    def _output_limit(self) -> int:
+        full = self._spool is None or self._spool.size > _FULL
+        return 0 if full else self._settings.output_limit
 
     def _next_run(self, name: str) -> int:
         run = self._runs[name] = self._runs.get(name, 0) + 1

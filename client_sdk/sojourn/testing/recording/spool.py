@@ -41,6 +41,8 @@ class SpoolWriter:
         self.directory = directory
         self.lines = 0
         """Lines written, the header aside."""
+        self.size = 0
+        """Bytes written."""
         self._path = os.path.abspath(directory / EVENTS)
         self._fd = _open(self._path, _FLAGS | os.O_EXCL, 0o600)
         about = _fstat(self._fd)
@@ -67,6 +69,7 @@ class SpoolWriter:
         data = _encode(document).encode() + b"\n"
         if not self._is_ours(self._fd):
             self._fd = _open(self._path, _FLAGS & ~os.O_CREAT)
+        self.size += len(data)
         while data:
             data = data[_write(self._fd, data) :]
 
@@ -179,6 +182,10 @@ class Spool:
             self._look_again = time.monotonic() + _WRITER_PAUSE
             self._is_over = not self.writer.lives()
         return self._is_over or self.is_finished
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
 
     def close(self) -> None:
         self._file.close()

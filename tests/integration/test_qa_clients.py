@@ -107,12 +107,12 @@ class TestClients:
         assert (info.is_active, info.steps) == (True, {})
         assert (await one.run_qa_test(workflow))["success"]
 
-    async def test_a_connection_of_the_callers_own_is_used_and_left_open(self, qa, workflow, client):
+    async def test_a_connection_of_the_callers_own_is_used_and_left_open(self, qa, workflow, client, tmp_path):
         workflow.add(lambda context: 1, name="node")
         async with qa() as kept:
             await kept.run_qa_test(workflow)
             assert (await kept.run_qa_test(workflow))["context_summary"]["run_number"] == 1
-        result = await QAClient(client=client).run_qa_test(workflow)
+        result = await QAClient(client=client, results_dir=tmp_path).run_qa_test(workflow)
         manager = QASessionManager(client=client)
         assert (await manager.get_session(result["session_id"])).status == "completed"
 
@@ -129,6 +129,10 @@ class TestClients:
             await one.run_qa_test(workflow, rerun=["nod"])
         with pytest.raises(OutputError, match="inputs cannot be kept"):
             await qa().run_qa_test(workflow, inputs={"page": object()})
+        with pytest.raises(sojourn.InvalidFieldError, match="'wait' or 'refuse'"):
+            await qa().run_qa_test(workflow, if_running="reject")
+        with pytest.raises(sojourn.InvalidFieldError, match="a mapping from names"):
+            await qa().run_qa_test(workflow, inputs=[1])
 
     async def test_without_a_server_there_is_one_in_the_memory_directory(self, tmp_path, workflow, monkeypatch):
         monkeypatch.delenv("SOJOURN_TARGET", raising=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .._transport.values import invalid
 from ..client import Client
 from ..config import TLS, Seconds
 from ..session import SessionHandle
@@ -108,7 +109,7 @@ class QAClient:
         Arguments and errors are as for `run_qa_test`.
         """
         async with self._connected() as client:
-            session, _ = await self._session(client, test, inputs)
+            session, _ = await self._session(client, test, _checked(inputs))
             return session.id
 
     async def run_qa_test(
@@ -140,11 +141,14 @@ class QAClient:
         SessionNotFoundError, EmbeddedServerError, RequestCancelledError (somebody stopped the run) and, when the
         service was away for too long or the run lost its lease, SojournError: another run then goes on.
         """
+        if if_running not in ("wait", "refuse"):
+            raise invalid("if_running", "'wait' or 'refuse'")
+        inputs = _checked(inputs)
         async with self._connected() as client:
             session, workflow = await self._session(client, test, inputs)
             asked = Asked(
                 results_dir=self._results_dir,
-                inputs=None if inputs is None else as_json(inputs, "inputs"),
+                inputs=inputs,
                 rerun=frozenset(rerun),
                 if_running=if_running,
                 timeout=timeout,
@@ -152,7 +156,7 @@ class QAClient:
             return await run_session(client, session, workflow, asked)
 
     async def _session(
-        self, client: Client, test: str | Workflow | None, inputs: Mapping[str, Any] | None
+        self, client: Client, test: str | Workflow | None, inputs: dict[str, Any] | None
     ) -> tuple[SessionHandle, Workflow]:
         async with self._opening:
             if self._session_id is None:
@@ -173,7 +177,7 @@ class QAClient:
         return session, workflow
 
     async def _create(
-        self, client: Client, test: str | Workflow | None, inputs: Mapping[str, Any] | None
+        self, client: Client, test: str | Workflow | None, inputs: dict[str, Any] | None
     ) -> tuple[SessionHandle, Workflow]:
         workflow = self._workflow(test)
         session = await client.create_session(
@@ -183,7 +187,7 @@ class QAClient:
             purpose=workflow.purpose or workflow.name,
             tags=[*workflow.tags, *self._tags],
             metadata={**self._metadata, TEST_NAME: workflow.name},
-            state={"inputs": as_json(inputs, "inputs")} if inputs else None,
+            state={"inputs": inputs} if inputs else None,
         )
         self._session_id = session.id
         return session, workflow
@@ -204,3 +208,13 @@ class QAClient:
             return
         async with connected(self._place) as client:
             yield client
+
+
+def _checked(inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The inputs as JSON. Raises InvalidFieldError and OutputError."""
+    if inputs is None:
+        return None
+    kept = as_json(inputs, "inputs")
+    if not isinstance(kept, dict):
+        raise invalid("inputs", "a mapping from names to JSON values")
+    return kept

@@ -319,7 +319,8 @@ async def test_a_watch_that_cannot_become_live_is_given_up(running: Running, ser
 
 async def test_a_live_watch_is_given_up_only_when_told_so(running: Running, service: FakeService):
     away = [stream(then="UNAVAILABLE")] * 1000
-    service.script(stream(progress(1), then="UNAVAILABLE"), *away[:20], stream(progress(1), events(2)), *away)
+    live = [stream(progress(1), *more, then="UNAVAILABLE") for more in ([], [events(2)])]
+    service.script(live[0], *away[:20], live[1], *away)
     watching = Watching(progress_interval=5, give_up_after=1.5)
     async with (
         connected(running, timeouts=Timeouts(total=0.1, connect=5), watching=watching) as client,

@@ -163,14 +163,15 @@ class Recorder:
 
     @_harmless
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        worker = str(getattr(report, "worker_id", ""))
-        key = report.nodeid, worker
+        key = report.nodeid, str(getattr(report, "worker_id", ""))
+        if report.when not in ("setup", "call", "teardown"):  # its worker crashed, which the controller does not name
+            key = next((known for known in self._tests if known[0] == report.nodeid), key)
         test = self._tests.get(key)
         if test is not None and report.when == "setup" and not hasattr(report, "context"):
             self._record(key)  # it is run again, and its last run had no end
             test = None
         if test is None:
-            test = self._tests[key] = TestInProgress(report.nodeid, worker)
+            test = self._tests[key] = TestInProgress(*key)
         if test.add(report):
             self._record(key)
 
@@ -197,7 +198,7 @@ class Recorder:
             self._crash = told
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        self._crash = bounded(f"pytest broke: {excrepr}", 16_000)
+        self._crash = bounded(f"pytest broke: {excrepr}", 4000)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

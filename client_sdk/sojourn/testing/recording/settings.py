@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~@+=-]{0,127}").fullmatch
 _TAGS = 64
+_MOST_OUTPUT = 512 << 10  # half of what servers take of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Settings:
             project=label(str(config.getini("sojourn_project")) or config.rootpath.name),
             tags=_tags([*config.getini("sojourn_tags"), *(config.getoption("sojourn_tag") or ())]),
             baseline=baseline,
-            output_limit=int(_number(config, "sojourn_output_limit")),
+            output_limit=min(int(_number(config, "sojourn_output_limit")), _MOST_OUTPUT),
             wait=_number(config, "sojourn_wait"),
         )
 

@@ -35,9 +35,9 @@ run: $(STAMP) ## Serve on 127.0.0.1:7431; sessions are kept in ./sojourn-data.
 	@exec $(BIN)/sojourn serve \
 		$(if $(filter --data-dir --data-dir=% --ephemeral --redis --redis=%,$(ARGS)),,--data-dir ./sojourn-data) $(ARGS)
 
-# A file's tests stay on one worker: they share the engine that the file's fixtures start.
+# A file's tests stay on one worker: they share the engine that the file's fixtures start. Much of their time is waiting: three workers keep two cores busy.
 test: $(STAMP) ## Run every test but the long fault-injection runs.
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(TEST_ARGS)
 
 browser: ## Install Debian's Chromium: tests that drive a real browser are skipped without one. Needs root and apt.
 	apt-get update -qq

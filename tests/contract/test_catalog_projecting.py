@@ -17,6 +17,7 @@ from sojourn_server.domain.changes import ChangeKind, InvocationStatus, MessageR
 from sojourn_server.domain.filters import SessionFilter
 from sojourn_server.domain.session import SessionKey, SessionStatus, StepStatus, StepSummary, Tier
 from sojourn_server.ports.catalog import Stored
+from sojourn_server.ports.outbox import Standing
 from tests.support.stories import TENANT, Active, Story, finished, ids, started, step, tell
 
 
@@ -361,3 +362,42 @@ async def test_many_sessions_in_one_transaction(catalog):
     await tell(catalog, *stories)
     assert len(await catalog.revisions([story.key for story in stories])) == 1_200
     assert await catalog.count(TENANT, SessionFilter(all_tags=frozenset({"t1"}))) == 400
+
+
+async def test_history_that_the_store_lost_meanwhile_is_left_out(catalog):
+    """Who read it before, and stores it after the session was rebuilt, would undo what was written since."""
+    story = Story("s").says("one").says("two").says("gone")
+    revision, incarnation = story.session.revision, story.session.incarnation
+
+    def now(history: tuple[int, str]) -> Any:
+        async def standings(keys: Any) -> list[Standing]:
+            return [Standing(story.session.uid, "", history=history) for _ in keys]
+
+        return standings
+
+    assert await catalog.project([story.projection(0, 3)], now((3, incarnation))) == []
+    for lost in ((revision - 1, incarnation), (revision, "00000000000000bb"), (revision + 5, "00000000000000bb")):
+        assert await catalog.project([story.projection(3)], now(lost)) == [story.key]
+        assert [event.revision for event in await all_events(catalog, story.session.uid)] == [1, 2, 3]
+    assert await catalog.project([story.projection(3)], now((revision + 1, incarnation))) == []
+    assert [event.revision for event in await all_events(catalog, story.session.uid)] == [1, 2, 3, 4]
+
+
+async def test_a_settled_row_waits_for_who_stores_something(catalog):
+    story = Story("s").says("one")
+    looking, go = asyncio.Event(), asyncio.Event()
+
+    async def standings(keys: Any) -> list[Standing]:
+        looking.set()
+        await go.wait()
+        return [Standing(story.session.uid, "") for _ in keys]
+
+    storing = asyncio.create_task(catalog.project([story.projection()], standings))
+    await looking.wait()
+    assert await catalog.get(story.key) is None
+    settled = asyncio.create_task(catalog.get(story.key, settled=True))
+    await asyncio.wait([settled], timeout=0.05)
+    assert not settled.done()
+    go.set()
+    await storing
+    assert (await settled).revision == story.session.revision

@@ -42,10 +42,10 @@ async def bring(desk: Desk, outbox: RedisOutbox, sid: str = "s") -> bool:
     return await outbox.projected(desk.key(sid), session.uid, session.revision)
 
 
-async def standing(desk: Desk, uid: str = "", deleted: str = "") -> Standing:
+async def standing(desk: Desk, uid: str = "", deleted: str = "", revision: int = 0) -> Standing:
     shard = desk.keys().shard
     incarnation, _ = await desk.store.commits.position(shard)
-    return Standing(uid, deleted, shard.number, incarnation)
+    return Standing(uid, deleted, shard.number, incarnation, (revision, incarnation) if uid else None)
 
 
 async def test_every_write_puts_its_session_in_once(desk, outbox):
@@ -79,7 +79,7 @@ async def test_another_session_of_the_same_id_stays(desk, outbox):
     new = await desk.create()
     assert not await outbox.projected(desk.key(), old.uid, old.revision)
     assert await behind(outbox) == [desk.key()]
-    assert await outbox.standings([desk.key()]) == [await standing(desk, new.uid)]
+    assert await outbox.standings([desk.key()]) == [await standing(desk, new.uid, revision=1)]
     assert await outbox.projected(desk.key(), new.uid, new.revision)
     assert await behind(outbox) == []
 

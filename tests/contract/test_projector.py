@@ -211,12 +211,13 @@ async def test_a_session_with_more_events_than_are_stored_at_a_time(desk, catalo
     class Looking(SqlCatalog):
         """Looks whether the row runs ahead of the events after each transaction."""
 
-        async def project(self, projections: Any, standings: Any) -> None:
-            await super().project(projections, standings)
+        async def project(self, projections: Any, standings: Any) -> Any:
+            left_out = await super().project(projections, standings)
             for projection in projections:
                 session = await self.get(SessionKey(projection.tenant, projection.session.id))
                 stored = await catalogued(self, session.uid)
                 heads.append((session.revision, len(stored)))
+            return left_out
 
     await create(desk, "s")
     await write(desk, "many", count=949)
@@ -283,10 +284,10 @@ async def test_a_session_that_the_catalog_does_not_take_keeps_no_other_waiting(d
     class Choosy(SqlCatalog):
         """Does not take sessions of one name."""
 
-        async def project(self, projections: Any, standings: Any) -> None:
+        async def project(self, projections: Any, standings: Any) -> Any:
             if any(projection.session.id == "bad" for projection in projections):
                 raise OverflowError("too large")
-            await super().project(projections, standings)
+            return await super().project(projections, standings)
 
     choosy = Choosy(catalog._engine)
     for n in range(10):

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sojourn.v1 import event_pb2
-from sojourn_server.domain.errors import NotFoundError, PositionError
+from sojourn_server.domain import changes as ch
+from sojourn_server.domain.errors import CatalogUnavailableError, NotFoundError, PositionError
 from sojourn_server.domain.events import NO_PRECONDITION
 from sojourn_server.domain.requests import NewRequest, Quotas, RequestKey
 from sojourn_server.domain.session import SessionStatus, Tier
@@ -247,10 +248,42 @@ async def test_writes_to_an_older_copy_do_not_get_into_the_catalog(here, copy):
     await here.project()
     await copy.put_back()
     await wait_until(lambda: len(here.desk.store.shards.undecided), description="the engine is back")
-    wrong = await here.say("another one", "another two", "another three")
+    for _ in range(3):  # past the tiers, as one does who was on the way when the engine died
+        wrong = (await here.desk.write(ch.LogAppended())).cursor
     await here.project()
     assert await here.kinds() == ["session_created", "message_appended", "message_appended", "restored"]
     await refused(here, known=wrong)
+
+
+async def test_nobody_builds_on_an_older_copy(here, copy):
+    """What is written before the background has looked at the session goes on from what the catalog has."""
+    await here.create()
+    await copy.take()
+    await here.say("one", "two")
+    await here.project()
+    lost = await here.say("three")
+    await copy.put_back()
+    await wait_until(lambda: here.recovery.doubtful, description="the engine is back")
+    assert (await here.get()).revision == 4
+    said = await here.say("another one")
+    await refused(here, known=lost)
+    await here.recovery.recover()
+    await here.project()
+    assert not here.recovery.doubtful
+    assert await here.kinds() == ["session_created", *["message_appended"] * 2, "restored", "message_appended"]
+    await here.say("more", known=said)
+
+
+async def test_live_work_goes_on_though_nobody_can_tell_whether_history_was_lost(here, copy, monkeypatch):
+    async def away() -> None:
+        raise CatalogUnavailableError("it is away")
+
+    await here.create()
+    await copy.take()
+    await copy.put_back()
+    await wait_until(lambda: here.recovery.doubtful, description="the engine is back")
+    monkeypatch.setattr(here.recovery, "certain", away)
+    assert (await here.say("one", "two")).revision == 3
 
 
 async def test_losses_are_counted_as_far_as_anybody_knows(here):

@@ -13,6 +13,7 @@ from sojourn.v1 import artifact_service_pb2 as pb
 from sojourn.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 
 from . import wire
+from .request_wire import LOST_STATUS
 
 PIECE = 1 << 20
 
@@ -40,8 +41,15 @@ async def put(
 ) -> pb.PutArtifactResponse:
     """Puts an artifact, with whatever else is in the header."""
     head = pb.ArtifactHeader(session_id=sid, name=name, **header)
-    response: pb.PutArtifactResponse = await stub.PutArtifact(iter(messages(head, data, end=end)))
-    return response
+    while True:
+        try:
+            response: pb.PutArtifactResponse = await stub.PutArtifact(iter(messages(head, data, end=end)))
+        except grpc.aio.AioRpcError as error:
+            # The server refused the stream while it was written to, and grpc.aio lost its answer.
+            if error.details() != LOST_STATUS:
+                raise
+        else:
+            return response
 
 
 async def get(stub: ArtifactServiceStub, sid: str, name: str, **request: Any) -> tuple[pb.Artifact, bytes]:

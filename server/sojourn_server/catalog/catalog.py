@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from sqlalchemy import func, select, tuple_
@@ -56,10 +56,11 @@ class SqlCatalog(ArtifactReads):
         }
 
     @finished
-    async def project(self, projections: Sequence[Projection], standings: Standings) -> None:
-        if projections:
-            async with writing(self._engine) as connection:
-                await projecting.store(connection, projections, standings)
+    async def project(self, projections: Sequence[Projection], standings: Standings) -> Collection[SessionKey]:
+        if not projections:
+            return ()
+        async with writing(self._engine) as connection:
+            return await projecting.store(connection, projections, standings)
 
     @finished
     async def forget(self, keys: Sequence[SessionKey], standings: Standings) -> None:
@@ -68,10 +69,12 @@ class SqlCatalog(ArtifactReads):
                 await projecting.forget(connection, keys, standings)
 
     @finished
-    async def get(self, key: SessionKey) -> Session | None:
+    async def get(self, key: SessionKey, *, settled: bool = False) -> Session | None:
         c = t.sessions.c
         query = select(t.sessions).where(c.tenant == key.tenant, c.session_id == key.session_id)
-        async with reading(self._engine) as connection:
+        async with (writing if settled else reading)(self._engine) as connection:
+            if settled:
+                await projecting.lock(connection, [key])
             row = (await connection.execute(query)).one_or_none()
         return None if row is None else session_of(row)
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.changes import ChangeKind, kind_mask
-from ..domain.session import SessionKey, Tier
+from ..domain.session import Session, SessionKey, Tier
 from ..ports.catalog import Projection
 from ..ports.outbox import Standing, Standings
 from . import tables as t
@@ -35,13 +35,17 @@ _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(:keys) AS key").bind
 )
 
 
-async def store(connection: AsyncConnection, projections: Sequence[Projection], standings: Standings) -> None:
-    """Stores projections in the connection's transaction; those of sessions that are gone are left out."""
+async def store(
+    connection: AsyncConnection, projections: Sequence[Projection], standings: Standings
+) -> list[SessionKey]:
+    """Stores projections in the connection's transaction; those of sessions that are gone are left out. Those of
+    another history than the store has now are left out, too, and returned."""
     keys = [SessionKey(p.tenant, p.session.id) for p in projections]
     await lock(connection, keys)
     found = dict(zip(keys, await standings(keys), strict=True))
     uids = {key: standing.uid for key, standing in found.items()}
-    present = [p for p, key in zip(projections, keys, strict=True) if uids[key] == p.session.uid]
+    there = [(p, key) for p, key in zip(projections, keys, strict=True) if uids[key] == p.session.uid]
+    present = [p for p, key in there if _is_history(p.session, found[key])]
     rows = {row.uid: row for row in await find(connection, keys)}
     # A deleted session whose id was given to a new one: its deletion was not projected yet.
     replaced = {row.id for row in rows.values() if uids[SessionKey(row.tenant, row.session_id)] not in ("", row.uid)}
@@ -55,9 +59,19 @@ async def store(connection: AsyncConnection, projections: Sequence[Projection], 
     await label(connection, fresh, known)
     await _update(connection, fresh, known)
     await details.store(connection)
-    there = {p.session.uid for p in present}
-    await _warm(connection, [row.id for row in rows.values() if row.tier != int(Tier.HOT) and row.uid in there])
+    stored = {p.session.uid for p in present}
+    await _warm(connection, [row.id for row in rows.values() if row.tier != int(Tier.HOT) and row.uid in stored])
     await _mark(connection, present, found)
+    return [key for p, key in there if p.session.uid not in stored]
+
+
+def _is_history(session: Session, standing: Standing) -> bool:
+    """Whether what was read of a session is what the store has of it. Else the store was put back to an older copy
+    since, and the session perhaps rebuilt from the catalog, which must not get what nobody has any more."""
+    if standing.history is None:
+        return True
+    revision, incarnation = standing.history
+    return revision >= session.revision and incarnation == session.incarnation
 
 
 async def forget(connection: AsyncConnection, keys: Sequence[SessionKey], standings: Standings) -> None:

@@ -6,7 +6,7 @@ Every method may raise CatalogUnavailableError: nothing happened, or, for those 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -105,12 +105,13 @@ class Catalog(Protocol):
         """How far the catalog has each of these sessions; those it does not know are left out."""
         ...
 
-    async def project(self, projections: Sequence[Projection], standings: Standings) -> None:
+    async def project(self, projections: Sequence[Projection], standings: Standings) -> Collection[SessionKey]:
         """Stores all of it in one transaction: what it has already stays, so it may be done twice and by two at once.
 
         `standings` is asked while nobody else may write to these sessions' rows. A projection of a session that the
         active store does not have any more is left out; a row whose id was given to another session is replaced. So a
-        session that was deleted meanwhile cannot come back, whoever is stopped wherever.
+        session that was deleted meanwhile cannot come back, whoever is stopped wherever. Left out, too, and returned,
+        are sessions whose history in the store is not the one that was read: the store lost it meanwhile.
         """
         ...
 
@@ -119,8 +120,11 @@ class Catalog(Protocol):
         the active store has, or that it does not have without its having been deleted, stays."""
         ...
 
-    async def get(self, key: SessionKey) -> Session | None:
-        """The session's row, without state and results."""
+    async def get(self, key: SessionKey, *, settled: bool = False) -> Session | None:
+        """The session's row, without state and results.
+
+        settled: wait for whoever is storing something of the session.
+        """
         ...
 
     async def events(

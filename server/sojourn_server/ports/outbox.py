@@ -20,6 +20,8 @@ class Standing(NamedTuple):
     """The session's shard; None: not told."""
     incarnation: str = ""
     """The shard's, now."""
+    history: tuple[int, str] | None = None
+    """Revision and incarnation of the session; None: there is none, or not told."""
 
 
 Standings = Callable[[Sequence[SessionKey]], Awaitable[Sequence[Standing]]]

@@ -33,6 +33,16 @@ class Shards(Protocol):
         """Shards that were taken over when this worker connected, and that `look` has not found decided since."""
         ...
 
+    @property
+    def lost(self) -> Collection[int]:
+        """Shards that lost history and whose sessions were not all looked at, as far as this worker knows."""
+        ...
+
+    @property
+    def doubts(self) -> int:
+        """How often this worker found a shard in doubt when it connected."""
+        ...
+
     async def wait(self, timeout: float) -> None:
         """Waits until something may have happened to a shard, at most `timeout` seconds."""
         ...

@@ -80,7 +80,8 @@ class RedisOutbox:
         keys = self._keys.session(key)
         command = scripts.STANDING.call(keys.head, keys.tombstone, keys.shard.incarnation, keys.member)
         reply = await self._run(key, command, write=False)
-        return Standing(reply[1].decode(), reply[2].decode(), keys.shard.number, reply[3].decode())
+        uid, deleted, incarnation = (value.decode() for value in reply[1:4])
+        return Standing(uid, deleted, keys.shard.number, incarnation, (reply[4], reply[5].decode()) if uid else None)
 
     async def _is_empty(self) -> bool:
         """Whether nothing waits at all: asked all the time, and true most of it."""

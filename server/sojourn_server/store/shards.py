@@ -29,14 +29,24 @@ class Doubts:
 
     def __init__(self) -> None:
         self.undecided: set[int] = set()
+        self.lost: set[int] = set()
+        self.times = 0
         self.news = asyncio.Event()
 
     def opened(self, number: int, doubt: str) -> None:
         """A shard was opened."""
         if doubt:
             self.news.set()
-            if doubt != LOST:
-                self.undecided.add(number)
+            self.times += 1
+            self.found(number, doubt)
+
+    def found(self, number: int, doubt: str) -> None:
+        """The doubt about a shard is this now."""
+        for numbers, holds in ((self.lost, doubt == LOST), (self.undecided, doubt not in ("", LOST))):
+            if holds:
+                numbers.add(number)
+            else:
+                numbers.discard(number)
 
 
 class RedisShards:
@@ -54,6 +64,14 @@ class RedisShards:
     @property
     def undecided(self) -> Collection[int]:
         return self._doubts.undecided
+
+    @property
+    def lost(self) -> Collection[int]:
+        return self._doubts.lost
+
+    @property
+    def doubts(self) -> int:
+        return self._doubts.times
 
     async def wait(self, timeout: float) -> None:
         try:
@@ -73,13 +91,13 @@ class RedisShards:
             shard = self._keys.shards[state.number]
             command = scripts.SETTLE.call(shard.incarnation, shard.run, shard.tag, state.incarnation, doubt)
             if (await self._run(shard, command, write=True))[1] == b"ok":
-                self._doubts.undecided.discard(state.number)
+                self._doubts.found(state.number, "")
 
     async def begin_anew(self, number: int, was: str) -> None:
         shard = self._keys.shards[number]
         command = scripts.ANEW.call(shard.incarnation, shard.run, shard.elsewhere, shard.tag, was, secrets.token_hex(8))
         await self._run(shard, command, write=True)
-        self._doubts.undecided.discard(number)
+        self._doubts.found(number, LOST)
         self._doubts.news.set()
 
     async def _look(self, shard: ShardKeys) -> ShardState:
@@ -89,10 +107,9 @@ class RedisShards:
             await self._commits.reopen(shard)
             reply = await self._run(shard, command, write=False)
         incarnation, doubt = reply[1].decode(), reply[2].decode()
+        self._doubts.found(shard.number, doubt)
         if doubt in ("", LOST):
-            self._doubts.undecided.discard(shard.number)
             return ShardState(shard.number, incarnation, lost=doubt == LOST)
-        self._doubts.undecided.add(shard.number)
         return ShardState(shard.number, incarnation, int(doubt))
 
     async def _run(self, shard: ShardKeys, command: Command, *, write: bool) -> Reply:

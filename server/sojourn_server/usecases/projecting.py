@@ -214,12 +214,15 @@ class Projector:
         new = [one for one in items if one.session.revision > one.known or one.came_back]
         if new:
             try:
-                await self._catalog.project(await asyncio.to_thread(self._projections, new), self._outbox.standings)
+                projections = await asyncio.to_thread(self._projections, new)
+                left_out = await self._catalog.project(projections, self._outbox.standings)
             except SojournError:
                 raise
             except Exception as error:
                 await self._failed(items, error, work)
                 return
+            work.again += left_out
+            items = [one for one in items if one.key not in left_out]
         settled = await asyncio.gather(
             *(self._outbox.projected(one.key, one.session.uid, one.session.revision) for one in items)
         )

@@ -9,7 +9,7 @@ is kept in the store until it is done: any worker may go on where another was st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,6 +53,8 @@ PAGE, TAUGHT = 500, 5_000
 """Sessions compared, and told of, at a time."""
 AT_ONCE = 8
 """Sessions rebuilt at a time."""
+PATIENCE = 2.0
+"""Seconds that calls wait until their session is known to be whole; and then none does for a while."""
 AWAY = (CatalogUnavailableError, BlobsUnavailableError, StoreUnavailableError, OutcomeUnknownError, StoreFullError)
 """What may be different later."""
 
@@ -76,6 +78,9 @@ class Recovery:
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _looked: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
+    _whole: set[SessionKey] = field(default_factory=set)
+    _doubts: int = 0
+    _not_before: float = 0.0
 
     async def start(self, patience: float) -> None:
         """Begins to look for what the store lost. Returns when all of it is back, when what it takes is away, or after
@@ -104,6 +109,36 @@ class Recovery:
         """
         if self.shards.undecided:
             await self._decide()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the store may have lost history that is not back yet."""
+        return bool(self.shards.undecided or self.shards.lost)
+
+    async def make_whole(self, keys: Iterable[SessionKey]) -> None:
+        """Rebuilds those of these sessions that the store has in an older copy, before somebody reads it or builds on
+        it. Does without it when what it takes is away: live work goes on."""
+        if self._doubts != self.shards.doubts:
+            self._doubts, self._whole = self.shards.doubts, set()
+        now, numbers = asyncio.get_running_loop().time(), {*self.shards.undecided, *self.shards.lost}
+        doubtful = {key for key in keys if self.shards.number_of(key) in numbers} - self._whole
+        if not doubtful or now < self._not_before:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.certain()
+                await asyncio.gather(*map(self._make_whole, doubtful))
+        except (TimeoutError, *AWAY):
+            self._not_before = now + LOOK_SECONDS
+
+    async def _make_whole(self, key: SessionKey) -> None:
+        try:
+            await self.restore(key)
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("a lost session cannot be rebuilt", tenant=key.tenant, session=key.session_id)
+        self._whole.add(key)
 
     async def recover(self) -> bool:
         """Brings back what the store lost; whether it had lost something.
@@ -252,7 +287,8 @@ class Recovery:
         # The store first, then the catalog, then the store again: a session that leaves is noted before it goes.
         (state,) = await self.shards.look([self.shards.number_of(key)])
         before = await self._standing(key)
-        row = await self.cold.catalog.get(key)
+        # Settled: who read the store before it lost this, and stores it now, either is waited for or finds it gone.
+        row = await self.cold.catalog.get(key, settled=True)
         if row is None or row.tier is not Tier.HOT:
             return False
         now = await self._standing(key)
@@ -269,7 +305,7 @@ class Recovery:
 
     async def _replace(self, key: SessionKey, head: Session) -> bool:
         (state,) = await self.shards.look([self.shards.number_of(key)])
-        row = await self.cold.catalog.get(key)
+        row = await self.cold.catalog.get(key, settled=True)
         if row is None or row.uid != head.uid or row.tier is Tier.ARCHIVE:
             return False
         if head.incarnation == state.incarnation:

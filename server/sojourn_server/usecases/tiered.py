@@ -82,6 +82,8 @@ class TieredStore:
             raise
 
     async def write_many(self, writes: Sequence[Write]) -> list[Committed | SojournError]:
+        if self.recovery.doubtful:
+            await self.recovery.make_whole(write.key for write in writes)
         results = await self.store.write_many(writes)
         missing = [i for i, result in enumerate(results) if is_missing(result)]
         by_session: dict[SessionKey, list[int]] = {}
@@ -107,6 +109,8 @@ class TieredStore:
         )
 
     async def get_many(self, keys: Sequence[SessionKey], *, full: bool) -> list[Session | SojournError]:
+        if self.recovery.doubtful:
+            await self.recovery.make_whole(keys)
         results = await self.store.get_many(keys, full=full)
         missing = [i for i, result in enumerate(results) if is_missing(result)]
 
@@ -155,6 +159,8 @@ class TieredStore:
         """
         missing: SojournError
         for attempt in range(ROUNDS):
+            if self.recovery.doubtful:
+                await self.recovery.make_whole([key])
             try:
                 return await do()
             except (NotFoundError, PositionError) as error:
@@ -191,6 +197,8 @@ class TieredStore:
         for attempt in range(ROUNDS):
             if attempt:
                 await asyncio.sleep(PAUSE * attempt)
+            if self.recovery.doubtful:
+                await self.recovery.make_whole([key])
             try:
                 return await hot()
             except (NotFoundError, PositionError) as error:

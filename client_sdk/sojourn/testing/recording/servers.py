@@ -16,6 +16,9 @@ from ...embedded import EmbeddedServerError, resolve
 from ...errors import ServerUnreachableError
 
 _TOTAL, _ATTEMPT = 10.0, 5.0
+_PROJECT_SECONDS = 5.0
+"""How long an embedded server's catalog may be behind. It stores the whole session each time, with all its steps, while
+the tests need the machine; who reads the catalog has it catch up first."""
 
 
 class UnresolvedError(Exception):
@@ -42,7 +45,7 @@ async def connection(header: Mapping[str, Any], *, patience: float = 2.0) -> Asy
     if target:
         await _probe(target, patience)
     try:
-        async with resolve(target, data_dir=header["data_dir"]) as found:
+        async with resolve(target, data_dir=header["data_dir"], project_seconds=_PROJECT_SECONDS) as found:
             client = Client(
                 found,
                 api_key=api_key,

@@ -3,11 +3,12 @@
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples every time: a run that fails says something of what changed since the last one.
 # `HYPOTHESIS_PROFILE=default` looks for others.
-settings.register_profile("repeatable", derandomize=True)
+# How long they take says more about the machine.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

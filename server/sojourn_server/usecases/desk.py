@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
@@ -29,6 +30,8 @@ BURST = 4.0
 """Reads that need no pause after a quiet time: what happens now and then is told at once."""
 TAP_SECONDS = 3600.0
 REOPEN_SECONDS = 1.0
+MISSING_SECONDS = 0.05
+"""Until a session that was not there is looked for again, while somebody is here."""
 LOOK_SECONDS = 30.0
 """A desk looks at its requests at least this often: that a stream of another worker took one up is no event."""
 
@@ -142,9 +145,14 @@ class Desk:
                             until = loop.time() + TAP_SECONDS
             except DrainingError:
                 return
-            except NotFoundError as error:
-                self._end_all(error)
-                return
+            except NotFoundError:
+                if not self.users:
+                    self.closed = True
+                    return
+                # Who is here may have begun since, in a session that was made since: reading tells.
+                self.poke()
+                await asyncio.sleep(MISSING_SECONDS)
+                continue
             except SojournError as error:
                 log.debug("a desk follows its session anew", session=self.key.session_id, error=error.message)
             except Exception:
@@ -175,8 +183,8 @@ class Desk:
                     await asyncio.sleep(REOPEN_SECONDS)
                     continue
                 except NotFoundError as error:
-                    self._end_all(error)
-                    return
+                    self._end(before, error)  # others began since: the session was made since
+                    continue
                 self._pause = min(LEAST_PAUSE + PAUSE_EACH * len(found), MOST_PAUSE)
                 self._tell(before, found)
         finally:
@@ -222,7 +230,10 @@ class Desk:
 
     def _end_all(self, error: NotFoundError) -> None:
         self.closed = True
-        for tracked in list(self.streams.values()):
+        self._end(list(self.streams.items()), error)
+
+    def _end(self, streams: Sequence[tuple[str, Tracked]], error: NotFoundError) -> None:
+        for _, tracked in streams:
             tracked.end(error=error)
             if tracked.request.scopes:
                 self._background.spawn(self._admission.forget(tracked.request), "forget")

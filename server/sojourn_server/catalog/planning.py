@@ -20,7 +20,7 @@ COMMON = 10_000
 """Texts from which on words are so common that most likely enough of the newest sessions have them."""
 TRIED = {"sqlite": (2_000,), "postgresql": (150, 1_200)}
 """So many of the newest sessions are looked up whether they have common words, at first and then."""
-LIKELY = 1.25
+LIKELY = 1.6
 """So many times as many as are needed should be among those that are looked up next."""
 OFTEN = 0.02
 """Share of the sessions from which on PostgreSQL is quicker going through them in the order of the list, looking each

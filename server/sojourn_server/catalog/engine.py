@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ from .words import indexed_words
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 CONNECT_SECONDS = 5.0
 """A server that takes longer to accept a connection is down."""
+LOCKED_SECONDS = 2.0
+"""So long a file may be locked by others who make it."""
 PRAGMAS = (
     "journal_mode=WAL",  # readers never wait for the writer
     "synchronous=FULL",  # an acknowledged commit is on disk: the active store drops events because of it
@@ -87,12 +91,26 @@ def _tune_sqlite(connection: Any, record: Any) -> None:
     try:
         cursor = connection.cursor()
         for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set(cursor, pragma)
         cursor.close()
         connection.create_function("sojourn_words", 2, indexed_words, deterministic=True)
     except BaseException:
         connection.close()  # the pool does not know it yet, and it has a thread
         raise
+
+
+def _set(cursor: Any, pragma: str) -> None:
+    """A new file becomes one with a write-ahead log by whoever is first, and SQLite lets others fail at once meanwhile
+    instead of waiting as for any other lock."""
+    until = time.monotonic() + LOCKED_SECONDS
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _open_postgresql(url: URL, pool_size: int, timeout: float) -> AsyncEngine:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from .._transport.values import invalid
 from ..client import Client
 from ..config import TLS, Seconds
 from ..session import SessionHandle
-from .connections import Place, connected
+from .connections import Connected, Place
 from .errors import TestMismatchError
 from .ids import SESSION_KIND
 from .models import QAResult
@@ -26,7 +24,7 @@ from .values import as_json
 from .workflow import Workflow
 
 
-class QAClient:
+class QAClient(Connected):
     """Runs a test in a session: a new one, or one that stopped before its end.
 
         result = await QAClient(user_id="user1", project="auth_tests").run_qa_test("my_test")
@@ -67,16 +65,13 @@ class QAClient:
         settings = QASettings.from_environment()
         self.user_id = user_id
         self.project = project
-        self._place = Place(target, Path(memory_dir or settings.memory_dir).absolute(), api_key, tls)
-        self._given = client
+        super().__init__(Place(target, Path(memory_dir or settings.memory_dir).absolute(), api_key, tls), client)
         self._results_dir = Path(results_dir or settings.results_dir)
         self._tags = tuple(tags)
         self._metadata = dict(metadata or {})
         self._registry = registry if registry is not None else default_registry
         self._session_id = session_uuid
         self._opening = asyncio.Lock()
-        self._kept: AsyncExitStack | None = None
-        self._connection: Client | None = None
 
     def __repr__(self) -> str:
         return f"QAClient(session_id={self._session_id!r})"
@@ -90,18 +85,6 @@ class QAClient:
     def session_uuid(self) -> str | None:
         """The session's id, as it was called before."""
         return self._session_id
-
-    async def __aenter__(self) -> Self:
-        self._kept = AsyncExitStack()
-        self._connection = await self._kept.enter_async_context(self._connected())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection = None
-        if self._kept is not None:
-            await self._kept.aclose()
 
     async def open_session(self, test: str | Workflow | None = None, *, inputs: Mapping[str, Any] | None = None) -> str:
         """Make the session now, for those who want to watch it from the start; its id. With one, it only looks.
@@ -199,15 +182,6 @@ class QAClient:
         workflow = test if isinstance(test, Workflow) else self._registry.get(test)
         workflow.order()
         return workflow
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Client]:
-        ready = self._given or self._connection
-        if ready is not None:
-            yield ready
-            return
-        async with connected(self._place) as client:
-            yield client
 
 
 def _checked(inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from .. import embedded
@@ -62,6 +64,40 @@ async def connected(place: Place) -> AsyncIterator[Client]:
             # Whoever comes while it is closed gets another.
             del connections[place]
             await connection.stack.aclose()
+
+
+class Connected:
+    """What is connected while it works, or from the beginning to the end of an `async with` block.
+
+    client: a connection to use instead.
+    """
+
+    def __init__(self, place: Place, client: Client | None) -> None:
+        self._place = place
+        self._given = client
+        self._kept: AsyncExitStack | None = None
+        self._connection: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        self._kept = AsyncExitStack()
+        self._connection = await self._kept.enter_async_context(self._connected())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection = None
+        if self._kept is not None:
+            await self._kept.aclose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Client]:
+        ready = self._given or self._connection
+        if ready is not None:
+            yield ready
+            return
+        async with connected(self._place) as client:
+            yield client
 
 
 async def _connect(place: Place, stack: AsyncExitStack) -> Client:

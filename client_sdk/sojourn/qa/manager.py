@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from .._transport.values import invalid
 from ..changes import LogAppended
@@ -17,7 +15,7 @@ from ..client import Client
 from ..config import TLS, Seconds
 from ..enums import ChangeKind, CleanupAction, SessionStatus
 from ..errors import SessionNotFoundError
-from .connections import Place, connected
+from .connections import Connected, Place
 from .ids import SESSION_KIND
 from .models import QASessionObject, QASessionSummary, SessionCount
 from .record import TEST_NAME, SessionRecord
@@ -26,7 +24,7 @@ from .settings import QASettings
 _logger = logging.getLogger("QASessionManager")
 
 
-class QASessionManager:
+class QASessionManager(Connected):
     """Finds, reads, saves and cleans up the sessions of QA tests.
 
     Nothing needs closing; as an `async with` block it keeps its connection for several calls.
@@ -53,22 +51,7 @@ class QASessionManager:
         self.results_base_dir = Path(results_base_dir or settings.results_dir)
         self.memory = SessionMemory(self)
         """What is kept, as plain JSON."""
-        self._place = Place(target, self.memory_dir, api_key, tls)
-        self._given = client
-        self._kept: AsyncExitStack | None = None
-        self._connection: Client | None = None
-
-    async def __aenter__(self) -> Self:
-        self._kept = AsyncExitStack()
-        self._connection = await self._kept.enter_async_context(self._connected())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection = None
-        if self._kept is not None:
-            await self._kept.aclose()
+        super().__init__(Place(target, self.memory_dir, api_key, tls), client)
 
     async def create_session(self, test_name: str, *, user_id: str | None = None, project: str | None = None) -> str:
         """Make a session for a test; its id, for `QAClient(session_uuid=...)`."""
@@ -188,15 +171,6 @@ class QASessionManager:
                 if len(found) >= lines:
                     break
         return "\n".join(reversed(found[:lines]))
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Client]:
-        ready = self._given or self._connection
-        if ready is not None:
-            yield ready
-            return
-        async with connected(self._place) as client:
-            yield client
 
 
 class SessionMemory:

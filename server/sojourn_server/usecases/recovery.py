@@ -126,8 +126,9 @@ class Recovery:
             return
         try:
             async with asyncio.timeout(PATIENCE):
-                await self.certain()
-                await asyncio.gather(*map(self._make_whole, doubtful))
+                await self.certain()  # most often nothing was lost
+                lost = [key for key in doubtful if self.shards.number_of(key) in self.shards.lost]
+                await asyncio.gather(*map(self._make_whole, lost))
         except (TimeoutError, *AWAY):
             self._not_before = now + LOOK_SECONDS
 

@@ -4,15 +4,11 @@ import asyncio
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-import sojourn
-import sojourn.embedded
 from sojourn.qa import (
     OutputError,
-    QAClient,
     QAContext,
     Registry,
     Workflow,
@@ -23,28 +19,6 @@ from sojourn.qa import (
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def qa(sojourn_server, tmp_path):
-    """Makes clients, each with a session of its own unless it is given one."""
-    project = f"p{uuid4().hex[:12]}"
-
-    def client(session_uuid=None, **options):
-        return QAClient("ada", project, session_uuid, target=sojourn_server, results_dir=tmp_path, **options)
-
-    return client
-
-
-@pytest.fixture
-def workflow():
-    return Workflow("workflow", register=False)
-
-
-@pytest.fixture
-async def client(sojourn_server):
-    async with sojourn.Client(sojourn_server) as client:
-        yield client
 
 
 class TestNodes:

@@ -36,7 +36,8 @@ run: $(STAMP) ## Serve on 127.0.0.1:7431; sessions are kept in ./sojourn-data.
 		$(if $(filter --data-dir --data-dir=% --ephemeral --redis --redis=%,$(ARGS)),,--data-dir ./sojourn-data) $(ARGS)
 
 # A file's tests stay on one worker: they share the engine that the file's fixtures start. Much of their time is waiting:
-# three workers keep two cores busy. The files come in their order, the short ones of tests/unit last. The run is a session of a server in .sojourn, or of the one in SOJOURN_TARGET.
+# three workers keep two cores busy. The files come in their order, the short ones of tests/unit last. The run is a
+# session of the server that SOJOURN_TARGET names or that answers at localhost:7431, else of one in .sojourn.
 test: $(STAMP) ## Run every test but the long fault-injection runs.
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --sojourn $(TEST_ARGS)
 
